@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -54,7 +55,22 @@ func (h *Handler) backup(c echo.Context) error {
 		return ofBackup(err, "no backup was made")
 	}
 	audit.Target(c, path)
-	return c.JSON(http.StatusCreated, map[string]string{"path": path})
+	return c.JSON(http.StatusCreated, madeBackup{path, h.node()})
+}
+
+// madeBackup is the answer to who made one.
+type madeBackup struct {
+	Path string `json:"path"`
+	Node string `json:"node,omitempty"`
+}
+
+// backupsHere are those of this gateway.
+func (h *Handler) backupsHere() ([]Backup, error) {
+	list, err := h.o.Backups.List()
+	for i := range list {
+		list[i].Node = h.node()
+	}
+	return list, err
 }
 
 func (h *Handler) listBackups(c echo.Context) error {
@@ -62,23 +78,64 @@ func (h *Handler) listBackups(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	list, err := h.o.Backups.List()
-	if err != nil {
-		return ofBackup(err, "the backups cannot be listed")
-	}
-	if h.o.Cluster != nil {
-		for i := range list {
-			list[i].Node = h.o.Cluster.Node
+	list := []Backup{}
+	if h.o.Cluster == nil {
+		if list, err = h.backupsHere(); err != nil {
+			return ofBackup(err, "the backups cannot be listed")
 		}
+	} else {
+		answers, missing := ask[[]Backup](c.Request().Context(), h.o.Cluster.Peers, askBackups, nil)
+		for _, those := range answers {
+			list = append(list, those...)
+		}
+		setMissing(c, missing)
+		slices.SortFunc(list, func(a, b Backup) int { return cmp.Compare(a.order(), b.order()) })
 	}
 	total := len(list)
-	list = slices.DeleteFunc(list, func(b Backup) bool { return !q.in(b.Name) })
-	return c.JSON(http.StatusOK, cut(c, q, total, list, func(b *Backup) string { return b.Name }))
+	list = slices.DeleteFunc(list, func(b Backup) bool { return !q.in(b.Name, b.Node) })
+	return c.JSON(http.StatusOK, cut(c, q, total, list, (*Backup).order))
 }
 
+// order sorts the oldest first.
+func (b *Backup) order() string { return b.Name + " " + b.Node }
+
+// removeBackup removes a backup of the gateway that node names, or of this one.
 func (h *Handler) removeBackup(c echo.Context) error {
-	if err := h.o.Backups.Remove(pathparam.Get(c, "name")); err != nil {
+	name := pathparam.Get(c, "name")
+	audit.Target(c, name)
+	node, err := h.nodeOf(c)
+	if err != nil {
+		return err
+	}
+	if node != "" {
+		audit.Detail(c, "of "+node)
+	}
+	if node == "" || node == h.node() {
+		err = h.o.Backups.Remove(name)
+	} else {
+		var done *removedBackup
+		if done, err = askOne[removedBackup](c.Request().Context(), h.o.Cluster.Peers, node, askRemoveBackup, []byte(name)); err != nil {
+			return err
+		}
+		if !done.There {
+			err = ErrNoSuchBackup
+		}
+	}
+	if err != nil {
 		return ofBackup(err, "the backup was not removed")
 	}
 	return c.NoContent(http.StatusNoContent)
+}
+
+// removedBackup is the answer of a gateway that was to remove one.
+type removedBackup struct {
+	There bool `json:"there"`
+}
+
+func (h *Handler) removeHere(name string) (any, error) {
+	err := h.o.Backups.Remove(name)
+	if errors.Is(err, ErrNoSuchBackup) {
+		return removedBackup{}, nil
+	}
+	return removedBackup{true}, err
 }

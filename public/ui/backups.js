@@ -19,7 +19,7 @@ const row = b => el("tr", {},
     el("button", { type: "button", class: "quiet danger", "aria-label": `Delete ${b.name}`, text: "Delete", onclick: () => remove(b) }))));
 
 function draw(list) {
-  reconcile($("backups-rows"), list, b => b.name + b.bytes, row);
+  reconcile($("backups-rows"), list, b => [b.name, b.node, b.bytes].join(), row);
   $("backups-table").hidden = !list.length;
 }
 
@@ -37,7 +37,7 @@ async function make() {
 async function remove(b) {
   if (!await confirm(`Delete the backup ${b.name}?`, "Its folder is removed from the gateway's disk. This cannot be undone.", "Delete")) return;
   try {
-    await call("DELETE", `/admin/backups/${encodeURIComponent(b.name)}`, { credential: session.admin });
+    await call("DELETE", `/admin/backups/${encodeURIComponent(b.name)}${b.node ? `?${new URLSearchParams({ node: b.node })}` : ""}`, { credential: session.admin });
     message(parts.answer, `${b.name} was deleted.`);
   } catch (e) {
     if (e.status !== 404) return message(parts.answer, e.message, true);
