@@ -65,6 +65,7 @@ test("the administrator's views are live, and make a key", async t => {
   await goTo(page, "Tokens");
   await page.getByLabel("Of the key").selectOption("web");
   await page.getByRole("button", { name: "Make the token" }).click();
+  await page.locator("#token-made pre").first().waitFor();
   const lines = await page.locator("#token-made pre").allTextContents();
   assert.ok(lines.length >= 3 && lines.every(text => text.includes(gateway.url("/realtime")) || text.includes(`connect("${gateway.url("")}"`)), lines.join("\n"));
   const targets = await page.locator("a[href]").evaluateAll(all => all.map(a => a.href));

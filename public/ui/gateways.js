@@ -28,12 +28,12 @@ function row(g) {
   const choose = el("button", { type: "button", class: "link", title: "Show the figures and clients of this gateway", text: g.node, onclick: () => look(g.node) });
   return el("tr", {},
     el("th", { scope: "row" }, choose, g.self ? " (this one)" : ""),
-    el("td"),
-    el("td", { class: "number" }),
-    el("td", { class: "number" }),
-    el("td", { class: "number" }),
-    el("td", {}, when(new Date(g.started))),
-    el("td", { class: "mono", text: g.version }));
+    el("td", { "data-label": "State" }),
+    el("td", { class: "number", "data-label": "Place" }),
+    el("td", { class: "number", "data-label": "Behind" }),
+    el("td", { class: "number", "data-label": "Clients" }),
+    el("td", { "data-label": "Started" }, when(new Date(g.started))),
+    el("td", { class: "mono", "data-label": "Version", text: g.version }));
 }
 
 function update(tr, g) {
