@@ -72,7 +72,8 @@ func TestLateChanges(t *testing.T) {
 		{Name: "revoke", Change: func() error { return a.Revoke(ctx, Revocation{JTI: "x"}) }, InForce: func() bool {
 			a.revoked.mu.RLock()
 			defer a.revoked.mu.RUnlock()
-			return a.revoked.jtis["x"]
+			_, is := a.revoked.jtis["x"]
+			return is
 		}},
 		{Name: "add a user", Change: func() error {
 			_, err := a.users.Add(ctx, "bob@example.org", user.Change{Password: ptr("correct horse")})

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"cmp"
+	"context"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -84,6 +85,42 @@ func (o *ownTokens) signed(token string) bool {
 
 func (o *ownTokens) sign(claims jwt.MapClaims) (string, error) {
 	return jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(o.secret)
+}
+
+// Asked is what a request for a token has.
+type Asked struct {
+	grant.Lists
+	TTL *string `json:"ttl"`
+}
+
+// defaultTTL is the life of a token whose request has none.
+const defaultTTL = 10 * time.Minute
+
+// Life returns how long the token is to live. It returns an error for a token that nobody can use.
+func (a *Asked) Life() (ttl time.Duration, err error) {
+	ttl = defaultTTL
+	if a.TTL != nil {
+		if ttl, err = time.ParseDuration(*a.TTL); err != nil || ttl < time.Second || ttl > MaxTTL {
+			return 0, fmt.Errorf(`%w: field "ttl" must be a duration from 1s to 24h, like 10m`, ErrAsked)
+		}
+	}
+	if a.Size() == 0 {
+		return 0, fmt.Errorf(`%w: it would grant nothing; give it channels in "sub" or "pub", or documents in "rest"`, ErrAsked)
+	}
+	return ttl, nil
+}
+
+// MintFor makes a token for the key with an id, for the administrator, who does not have the key itself.
+func (a *Authenticator) MintFor(ctx context.Context, id string, asked grant.Lists, ttl time.Duration) (token string, expires time.Time, err error) {
+	k, err := a.findKey(ctx, id)
+	if err != nil {
+		return "", expires, err
+	}
+	of, bad := a.keyIdentity(k)
+	if bad != nil {
+		return "", expires, fmt.Errorf("%w: the key has expired", ErrAsked)
+	}
+	return a.Mint(of, asked, ttl)
 }
 
 // Mint makes a token for a key. The token may grant only what the key grants.

@@ -41,7 +41,7 @@ type revoked struct {
 	log      *eventlog.Log
 	effects  *eventlog.Effects
 	mu       sync.RWMutex
-	jtis     map[string]bool
+	jtis     map[string]int64 // the second of the revocation
 	subjects map[string]int64 // the second of the revocation; tokens issued until then are revoked
 	watching map[*watch]struct{}
 	ending   bool          // the effects will look for watches of revoked tokens
@@ -64,14 +64,14 @@ type bearer struct {
 }
 
 func newRevoked() *revoked {
-	return &revoked{jtis: map[string]bool{}, subjects: map[string]int64{}, watching: map[*watch]struct{}{}}
+	return &revoked{jtis: map[string]int64{}, subjects: map[string]int64{}, watching: map[*watch]struct{}{}}
 }
 
 func (r *revoked) open(log *eventlog.Log) error {
 	r.log, r.effects = log, log.Effects()
-	err := follow(r, rowJTI, r.jtis, func([]byte) bool { return true })
+	err := r.follow(rowJTI, r.jtis)
 	if err == nil {
-		err = follow(r, rowSubject, r.subjects, secondOf)
+		err = r.follow(rowSubject, r.subjects)
 	}
 	if err != nil {
 		return fmt.Errorf("reading revocations: %w", err)
@@ -80,7 +80,7 @@ func (r *revoked) open(log *eventlog.Log) error {
 }
 
 // follow lets a map follow the rows of one kind of revocations.
-func follow[V any](r *revoked, prefix string, to map[string]V, read func(row []byte) V) error {
+func (r *revoked) follow(prefix string, to map[string]int64) error {
 	return r.log.FollowRows(prefix, eventlog.Cache{
 		Put: func(name string, row []byte) error {
 			r.mu.Lock()
@@ -89,7 +89,7 @@ func follow[V any](r *revoked, prefix string, to map[string]V, read func(row []b
 				delete(to, name)
 				return nil
 			}
-			to[name] = read(row)
+			to[name] = secondOf(row)
 			r.changes.Add(1)
 			if !r.ending {
 				r.ending = true
@@ -105,7 +105,7 @@ func follow[V any](r *revoked, prefix string, to map[string]V, read func(row []b
 	})
 }
 
-// secondOf reads the row of a subject. If a newer version has written it in another form, all tokens of the subject are
+// secondOf reads a row. If a newer version has written it in another form, all tokens of the subject are
 // revoked: a revocation is never forgotten.
 func secondOf(row []byte) int64 {
 	second, err := strconv.ParseInt(string(row), 10, 64)
@@ -177,7 +177,7 @@ func (r *revoked) take() (over []*watch) {
 
 // names reports whether a revocation names a token. The caller holds mu.
 func (r *revoked) names(b *bearer) bool {
-	if b.jti != "" && r.jtis[b.jti] {
+	if _, one := r.jtis[b.jti]; one && b.jti != "" {
 		return true
 	}
 	second, all := r.subjects[b.subject]

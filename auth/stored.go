@@ -124,18 +124,25 @@ func (a *Authenticator) Keys() []KeyInfo {
 
 // Key describes the key with an id, or returns ErrNoKey.
 func (a *Authenticator) Key(ctx context.Context, id string) (KeyInfo, error) {
-	var k *Key
-	err := a.again(ctx, func() bool {
+	k, err := a.findKey(ctx, id)
+	if err != nil {
+		return KeyInfo{}, err
+	}
+	return k.info(), nil
+}
+
+func (a *Authenticator) findKey(ctx context.Context, id string) (k *Key, err error) {
+	err = a.again(ctx, func() bool {
 		k = a.keys.byID(id)
 		return k != nil
 	})
 	if err != nil {
-		return KeyInfo{}, fmt.Errorf("looking for a key: %w", err)
+		return nil, fmt.Errorf("looking for a key: %w", err)
 	}
 	if k == nil {
-		return KeyInfo{}, ErrNoKey
+		return nil, ErrNoKey
 	}
-	return k.info(), nil
+	return k, nil
 }
 
 // CreateKey makes a key. Only its result has the secret.

@@ -1,7 +1,7 @@
 // The dashboard of a cluster: all gateways together, and each of them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { admin, key, live, setUp, shot, visit } from "./dashboard.mjs";
+import { admin, goTo, key, live, publish, setUp, shot, visit } from "./dashboard.mjs";
 import { gateways, poll } from "./gateway.mjs";
 
 const gateway = setUp();
@@ -110,4 +110,27 @@ test("a gateway that does not answer shows no figures of another one", async t =
   await page.getByLabel("API key, token or admin key").fill(admin);
   await page.getByRole("button", { name: "Connect" }).click();
   await poll("the sum again", async () => await figure(page, "Connections") === "77");
+});
+
+test("the page of gateways shows each in full, and leads to its figures", async t => {
+  const page = await visit(t, admin, { provoked: true });
+  await goTo(page, "Gateways");
+  const cards = page.locator("#nodes-list > li");
+  if (gateways === 1) {
+    await page.getByText("It is alone. With CLUSTER_URL several gateways serve one log.").waitFor();
+    assert.match(await cards.textContent(), /This gateway.*ready.*Version/);
+    return assert.equal(await cards.getByRole("button").count(), 0);
+  }
+  await page.getByText(`${gateways} in this cluster`).waitFor();
+  assert.equal(await cards.count(), gateways + 1);
+  assert.match(await cards.filter({ hasText: "Journal" }).last().textContent(), /Led by.*Messages/);
+  const button = cards.getByRole("button", { name: "Figures and clients of node-2" });
+  await button.focus();
+  const newest = () => cards.filter({ hasText: "node-2" }).textContent();
+  const before = await newest();
+  await publish({ event: "moves-the-journal" });
+  await poll("new figures", async () => await newest() !== before);
+  assert.ok(await button.evaluate(b => b === document.activeElement), "the focus stays");
+  await page.keyboard.press("Enter");
+  await poll("its figures", async () => await whose(page) === "Figures and clients of gateway node-2");
 });

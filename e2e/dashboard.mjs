@@ -66,6 +66,13 @@ export const live = (page, id = "events-state") => page.locator(`#${id}[data-sta
 export const rows = page => page.locator("#event-list > li.event:visible");
 export const copied = page => page.evaluate(() => navigator.clipboard.readText());
 
+// goTo chooses a page in the menu, which a narrow screen has behind a button.
+export async function goTo(page, title) {
+  const menu = page.locator("#menu");
+  if (await menu.isVisible() && await menu.getAttribute("aria-expanded") !== "true") await menu.click();
+  await page.getByRole("link", { name: title, exact: true }).click();
+}
+
 export async function shot(page, name) {
   if (process.env.SCREENSHOTS) await page.screenshot({ path: join(process.env.SCREENSHOTS, `${name}.png`) });
 }

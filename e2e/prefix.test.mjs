@@ -1,12 +1,16 @@
 // The dashboard below a path of nginx, which takes the path off before it asks the gateway.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { admin, copied, key, live, publish, rows, setUp, visit } from "./dashboard.mjs";
+import { admin, copied, goTo, key, live, publish, rows, setUp, visit } from "./dashboard.mjs";
 
-// Nothing but /sluice/ leads to the gateway. The headers are those of a minimal configuration: none.
+// strict is a policy that a careful proxy adds to the gateway's own. The browser holds the page to both.
+const strict = ["default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'", "base-uri 'none'", "form-action 'none'",
+  "frame-ancestors 'none'", "require-trusted-types-for 'script'", "trusted-types 'none'"].join("; ");
+
+// Nothing but /sluice/ leads to the gateway. Of headers, the proxy adds the policy alone.
 const gateway = setUp({ front: upstream => listen => `server {
   listen ${listen};
-  location /sluice/ { proxy_pass ${upstream}/; }
+  location /sluice/ { proxy_pass ${upstream}/; add_header Content-Security-Policy "${strict}" always; }
   location / { return 404; }
 }`, path: "/sluice" });
 
@@ -52,6 +56,18 @@ test("the administrator's views are live, and make a key", async t => {
   await page.getByRole("link", { name: "Audit" }).click();
   await live(page, "audit-state");
   await page.locator("#audit-rows tr:visible").filter({ hasText: "key.create" }).first().waitFor();
+  for (const [title, id] of [["Tokens", "token-form"], ["Revocations", "revocations"], ["Users", "users"], ["Accounts", "accounts"], ["Gateways", "nodes-list"], ["Backups", "backups"]]) {
+    await goTo(page, title);
+    await page.locator(`#${id}`).waitFor();
+  }
+  await page.getByRole("button", { name: "Make a backup" }).click();
+  await page.getByText("A backup was made").waitFor();
+  await goTo(page, "Tokens");
+  await page.getByLabel("Of the key").selectOption("web");
+  await page.getByRole("button", { name: "Make the token" }).click();
+  await page.locator("#token-made pre").first().waitFor();
+  const lines = await page.locator("#token-made pre").allTextContents();
+  assert.ok(lines.length >= 3 && lines.every(text => text.includes(gateway.url("/realtime")) || text.includes(`connect("${gateway.url("")}"`)), lines.join("\n"));
   const targets = await page.locator("a[href]").evaluateAll(all => all.map(a => a.href));
   assert.ok(targets.length > 3);
   for (const target of targets) assert.ok(target.startsWith(gateway.url("/")), target);

@@ -108,6 +108,6 @@ func (g *Gateway) openAdmin() (handlers.Door, error) {
 	return admin.New(admin.Options{
 		Admin: g.administrator, Auth: g.Auth, History: g.Realtime.History, Broker: g.Broker, Traffic: g.Traffic,
 		Version: g.o.Version, Retain: g.retention(""), ReadTimeout: g.cfg.ReadTimeout, MaxBody: int64(g.cfg.MaxBody),
-		Backup: g.backup, RSS: residentMemory, Cluster: g.adminCluster(),
+		Backups: backups{g}, RSS: residentMemory, Cluster: g.adminCluster(),
 	})
 }

@@ -68,7 +68,7 @@ func loadAssets() assets {
 }
 
 // pagePolicy lets the page load only from this gateway, and no other page may frame it.
-const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; " +
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // serve answers with a file. Browsers may cache it, but must ask again each time, which costs a 304.

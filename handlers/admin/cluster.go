@@ -54,9 +54,11 @@ type Replica struct {
 
 // Questions to the gateways of the cluster.
 const (
-	askConnections = "connections"
-	askCut         = "cut"
-	askStats       = "stats"
+	askConnections  = "connections"
+	askCut          = "cut"
+	askStats        = "stats"
+	askBackups      = "backups"
+	askRemoveBackup = "removebackup"
 )
 
 // missingNodes is the header that names the gateways that a list lacks, because they did not answer.
@@ -87,7 +89,9 @@ func (h *Handler) serveCluster() error {
 			detail, done := h.sever(string(body))
 			return severed{detail, done}, nil
 		},
-		askStats: func([]byte) (any, error) { return h.figures(), nil },
+		askStats:        func([]byte) (any, error) { return h.figures(), nil },
+		askBackups:      func([]byte) (any, error) { return h.backupsHere() },
+		askRemoveBackup: func(body []byte) (any, error) { return h.removeHere(string(body)) },
 	} {
 		if err := h.o.Cluster.Peers.Serve(what, func(_ context.Context, body []byte) ([]byte, error) {
 			answer, err := f(body)
@@ -135,10 +139,15 @@ func (q *query) question() []byte {
 // everywhere puts the pages of all gateways together. Each has sent as many as the page may have.
 func (h *Handler) everywhere(c echo.Context, q query) connections {
 	pages, missing := ask[connections](c.Request().Context(), h.o.Cluster.Peers, askConnections, q.question())
+	setMissing(c, missing)
+	return merge(pages, q.limit)
+}
+
+// setMissing names the gateways that a list lacks.
+func setMissing(c echo.Context, missing []string) {
 	if len(missing) > 0 {
 		c.Response().Header().Set(missingNodes, strings.Join(missing, ", "))
 	}
-	return merge(pages, q.limit)
 }
 
 // merge makes one page of those of several gateways. It ends where the first of them ends that has more.

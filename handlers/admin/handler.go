@@ -30,8 +30,7 @@ type Options struct {
 	Retain      eventlog.Retention
 	ReadTimeout time.Duration
 	MaxBody     int64
-	// Backup makes a copy of the store and returns its path.
-	Backup func() (path string, err error)
+	Backups     Backups
 	// History serves the part of the event log that an identity may read.
 	History func(c echo.Context, id *auth.Identity) error
 	// Cluster is nil if the gateway is alone.
@@ -45,7 +44,7 @@ type Handler struct {
 	o       Options
 	started string
 	quit    chan struct{} // closed by Close: it ends the streams of figures
-	listing sync.Mutex    // locked while a request lists connections
+	listing sync.Mutex    // locked while a request lists connections or revocations
 }
 
 const doorName = "admin"
@@ -64,6 +63,7 @@ func (h *Handler) Register(e *echo.Echo) {
 		{http.MethodGet, "/keys/:id", h.getKey},
 		{http.MethodPatch, "/keys/:id", h.updateKey},
 		{http.MethodDelete, "/keys/:id", h.deleteKey},
+		{http.MethodPost, "/keys/:id/tokens", h.mint},
 		{http.MethodGet, "/users", h.listUsers},
 		{http.MethodPost, "/users", h.addUser},
 		{http.MethodGet, "/users/:email", h.getUser},
@@ -75,7 +75,10 @@ func (h *Handler) Register(e *echo.Echo) {
 		{http.MethodGet, "/cluster", h.cluster},
 		{http.MethodGet, "/audit", h.trail},
 		{http.MethodPost, "/backup", h.backup},
+		{http.MethodGet, "/backups", h.listBackups},
+		{http.MethodDelete, "/backups/:name", h.removeBackup},
 		{http.MethodPost, "/revocations", h.revoke},
+		{http.MethodGet, "/revocations", h.listRevocations},
 	} {
 		e.Add(r.method, "/admin"+r.path, h.only(r.f)) // and no group: its middleware would answer a wrong method with 404
 	}

@@ -3,7 +3,6 @@ package admin
 import (
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"sluice/handlers/audit"
 	"sluice/handlers/httperr"
 	"sluice/handlers/idempotency"
-	"sluice/store/eventlog"
 )
 
 // change is the body that makes or changes a key. Raw fields distinguish null from an absent field.
@@ -133,35 +131,4 @@ func (h *Handler) deleteKey(c echo.Context) error {
 		return refusal(err)
 	}
 	return c.NoContent(http.StatusNoContent)
-}
-
-func (h *Handler) revoke(c echo.Context) error {
-	var v auth.Revocation
-	if _, err := h.read(c, &v); err != nil {
-		return err
-	}
-	if err := h.o.Auth.Revoke(c.Request().Context(), v); err != nil {
-		return refusal(err)
-	}
-	if v.JTI != "" {
-		audit.Target(c, "jti "+v.JTI)
-	} else {
-		audit.Target(c, "subject "+v.Subject)
-	}
-	return c.JSON(http.StatusCreated, v)
-}
-
-func (h *Handler) backup(c echo.Context) error {
-	path, err := h.o.Backup()
-	if errors.Is(err, eventlog.ErrNoBackup) {
-		return httperr.New(http.StatusConflict, httperr.NoBackup, "no backup was made: %v", err)
-	}
-	if err != nil {
-		if eventlog.DiskFull(err) {
-			return httperr.OfLog(err)
-		}
-		return httperr.New(http.StatusServiceUnavailable, httperr.Unavailable, "no backup was made: %v", err).Because(err)
-	}
-	audit.Target(c, path)
-	return c.JSON(http.StatusCreated, map[string]string{"path": path})
 }

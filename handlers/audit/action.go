@@ -13,9 +13,11 @@ const (
 	UserCreate        Action = "user.create"
 	UserChange        Action = "user.change"
 	UserDelete        Action = "user.delete"
+	TokenCreate       Action = "token.create"
 	TokenRevoke       Action = "token.revoke"
 	ConnectionCut     Action = "connection.cut"
 	BackupCreate      Action = "backup.create"
+	BackupDelete      Action = "backup.delete"
 	AccountCreate     Action = "account.create"
 	AccountDelete     Action = "account.delete"
 	AccountActivate   Action = "account.activate"
@@ -42,11 +44,13 @@ const (
 var routes = map[string]map[string]Action{
 	"/admin/keys":            {http.MethodPost: KeyCreate},
 	"/admin/keys/:id":        {http.MethodPatch: KeyChange, http.MethodDelete: KeyDelete},
+	"/admin/keys/:id/tokens": {http.MethodPost: TokenCreate},
 	"/admin/users":           {http.MethodPost: UserCreate},
 	"/admin/users/:email":    {http.MethodPatch: UserChange, http.MethodDelete: UserDelete},
 	"/admin/revocations":     {http.MethodPost: TokenRevoke},
 	"/admin/connections/:id": {http.MethodDelete: ConnectionCut},
 	"/admin/backup":          {http.MethodPost: BackupCreate},
+	"/admin/backups/:name":   {http.MethodDelete: BackupDelete},
 
 	"/accounts/:account":            {http.MethodPost: AccountCreate, http.MethodDelete: AccountDelete},
 	"/accounts/:account/activate":   {http.MethodPost: AccountActivate},

@@ -9,14 +9,10 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"sluice/auth"
-	"sluice/auth/grant"
 	"sluice/handlers/body"
 	"sluice/handlers/httperr"
 	"sluice/store/syntax"
 )
-
-// defaultTTL is the default ttl of a token.
-const defaultTTL = 10 * time.Minute
 
 // mint makes a short-lived token for one browser, with a part of what an API key may do.
 func (h *Handler) mint(c echo.Context) error {
@@ -28,23 +24,15 @@ func (h *Handler) mint(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var asked struct {
-		grant.Lists
-		TTL *string `json:"ttl"`
-	}
+	var asked auth.Asked
 	d := json.NewDecoder(strings.NewReader(string(text)))
 	d.DisallowUnknownFields()
 	if d.Decode(&asked) != nil {
 		return httperr.New(http.StatusBadRequest, httperr.BadJSON, `the body must be like {"sub":["inbox-42"],"pub":[],"ttl":"10m"}`)
 	}
-	ttl := defaultTTL
-	if asked.TTL != nil {
-		if ttl, err = time.ParseDuration(*asked.TTL); err != nil || ttl < time.Second || ttl > auth.MaxTTL {
-			return httperr.New(http.StatusBadRequest, httperr.BadToken, `field "ttl" must be a duration from 1s to 24h, like 10m`)
-		}
-	}
-	if asked.Size() == 0 {
-		return httperr.New(http.StatusBadRequest, httperr.BadToken, `the token would grant nothing; give it channels in "sub" or "pub", or documents in "rest"`)
+	ttl, err := asked.Life()
+	if err != nil {
+		return err
 	}
 	token, expires, err := h.o.Auth.Mint(id, asked.Lists, ttl)
 	if err != nil {

@@ -1,10 +1,12 @@
 // Requests to the gateway. Credentials go in headers only, never in an address.
 
-// root is where the gateway is: at the root of its host, or below a path behind a proxy.
-const root = new URL("..", import.meta.url).href.replace(/\/$/, "");
+import { allowed } from "./allow.js";
+
+// base is where the gateway is: at the root of its host, or below a path behind a proxy.
+const base = new URL("..", import.meta.url).href.replace(/\/$/, "");
 
 // at gives the whole address of a path of the gateway.
-export const at = path => root + path;
+export const at = path => base + path;
 
 // Refusal is an answer that is not a success, with the gateway's own words.
 export class Refusal extends Error {
@@ -14,12 +16,16 @@ export class Refusal extends Error {
   }
 }
 
+// root is the administrator at the databases' door.
+export const root = admin => admin && { kind: "root", value: admin.value };
+
 // A header carries bytes: a key beyond ASCII goes as UTF-8, as curl sends it.
 const inHeader = text => String.fromCharCode(...new TextEncoder().encode(text));
 
 export function ask(method, path, { credential, headers = {}, body, signal } = {}) {
   const all = { ...headers };
   if (credential?.kind === "token") all.Authorization = inHeader(`Bearer ${credential.value}`);
+  else if (credential?.kind === "root") all.Authorization = inHeader(`Apikey ${credential.value}`);
   else if (credential) all["x-apikey"] = inHeader(credential.value);
   if (body !== undefined) all["Content-Type"] = "application/json";
   return fetch(at(path), { method, headers: all, body, signal, cache: "no-store", credentials: "omit", redirect: "error" });
@@ -29,8 +35,9 @@ export function ask(method, path, { credential, headers = {}, body, signal } = {
 export async function failure(response) {
   const text = await response.text().catch(() => "");
   try {
-    const { message, code, current } = JSON.parse(text);
-    if (message) return new Refusal(response.status, message, code, current);
+    const { message, error, code, current } = JSON.parse(text);
+    const said = message ?? error; // the databases' door has error alone
+    if (said) return new Refusal(response.status, allowed(said, code), code, current);
   } catch {
     // Not the gateway's own: a proxy's page says less than its status.
   }
@@ -55,9 +62,9 @@ async function reach(method, path, options) {
 }
 
 // read reads a body, which can be cut off too.
-async function read(response, how) {
+async function read(response) {
   try {
-    return await response[how]();
+    return await response.text();
   } catch {
     throw new Refusal(0, "The answer was cut off.");
   }
@@ -66,12 +73,13 @@ async function read(response, how) {
 // call asks and gives what the answer's JSON holds.
 export async function call(method, path, options = {}) {
   const response = await reach(method, path, options);
-  return response.status === 204 ? null : read(response, "json");
+  const text = await read(response);
+  return text ? JSON.parse(text) : null;
 }
 
 // lines asks and gives the objects of an answer that has one a line.
 export async function lines(path, options = {}) {
-  const text = await read(await reach("GET", path, { ...options, headers: { Accept: "application/x-ndjson" } }), "text");
+  const text = await read(await reach("GET", path, { ...options, headers: { Accept: "application/x-ndjson" } }));
   return text.split("\n").filter(Boolean).map(line => JSON.parse(line));
 }
 
@@ -81,7 +89,7 @@ export async function list(path, query, options = {}) {
   const response = await reach("GET", path + query, options);
   const number = name => Number(response.headers.get(name) ?? 0);
   const [, next = ""] = /<(\?[^>]*)>; rel="next"/.exec(response.headers.get("link") ?? "") ?? [];
-  return { entries: await read(response, "json"), total: number("x-total-count"), matching: number("x-match-count"), next };
+  return { entries: JSON.parse(await read(response)), total: number("x-total-count"), matching: number("x-match-count"), next };
 }
 
 // once names a request, so that its repeat is known as one. (crypto.randomUUID is there over https only.)

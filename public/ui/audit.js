@@ -1,5 +1,6 @@
 // The audit trail: what was done and what was refused, newest first, live.
 import { $, act, el, message, setText } from "./dom.js";
+import { allow } from "./allow.js";
 import { lines } from "./api.js";
 import { count, idTime, when } from "./format.js";
 import { session } from "./session.js";
@@ -18,6 +19,7 @@ let timer = 0, reached = false, fault = "";
 
 function row({ id, action, entry }) {
   const refused = entry.outcome !== "ok";
+  const help = refused ? allow(entry.outcome, entry.door) : "";
   const target = [entry.target, entry.detail].filter(Boolean).join(", ");
   const tr = el("tr", { title: entry.request_id ? `request ${entry.request_id}` : undefined },
     el("td", {}, when(idTime(id))),
@@ -25,7 +27,7 @@ function row({ id, action, entry }) {
     el("td", { class: refused ? "bad" : "", text: `${entry.outcome}${entry.count > 1 ? ` × ${count(entry.count)}` : ""}` }),
     el("td", { class: entry.who ? "" : "none" }, el("bdi", { text: entry.who || "–" }), " ", entry.kind && entry.kind !== entry.who ? el("span", { class: "chip", text: entry.kind }) : ""),
     el("td", {}, el("bdi", { class: "mono", text: entry.from || "–" }), " ", el("span", { class: "chip", title: "the door that the request used", text: entry.door })),
-    el("td", { class: target ? "wrap" : "none" }, el("bdi", { text: target || "–" })));
+    el("td", { class: target || help ? "wrap" : "none" }, el("bdi", { text: target || (help ? "" : "–") }), help ? el("p", { class: "dim", text: help }) : ""));
   return { id, element: tr, text: [action, entry.who, entry.kind, entry.from, entry.door, target, entry.outcome, entry.request_id].join(" ").toLowerCase() };
 }
 

@@ -48,7 +48,7 @@ export class Channels {
       this.free[side] = el("input", { value: rest[side].join(", "), placeholder: "*:customer, chat-7:lobby, *", autocomplete: "off", spellcheck: "false" })));
     this.element = el("fieldset", {},
       el("legend", { text: "Channels" }),
-      el("p", { class: "dim", text: "Write a collection (customer) or the name of a custom event (boing, chat-*) and tick what the key may do there. A single * in the field for other patterns means everything." }),
+      el("p", { class: "dim", text: "Write a collection (customer) or the name of a custom event (boing, chat-*) and tick what is allowed there. A single * in the field for other patterns means everything." }),
       el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Channels as a table" }, table),
       el("div", { class: "fields" }, ...free));
   }

@@ -40,7 +40,7 @@ export class Chart {
     this.area = svg("path", { class: "chart-area" });
     this.cross = svg("path", { class: "chart-cross", "vector-effect": "non-scaling-stroke" });
     const grid = [0.5, height / 2, height - 0.5].map(y => svg("path", { class: "chart-grid", d: `M0 ${y}H${width}`, "vector-effect": "non-scaling-stroke" }));
-    this.svg = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img" }, ...grid, this.area, this.line, this.cross);
+    this.svg = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img", "aria-label": `${this.title}: no figures yet` }, ...grid, this.area, this.line, this.cross);
     this.now = el("strong", { class: "figure", text: "–" });
     this.below = el("span", { class: "dim" });
     this.top = el("span", { class: "axis top" });
@@ -84,7 +84,7 @@ export class Chart {
     for (const path of [this.line, this.area]) path.setAttribute("d", "");
     for (const text of [this.below, this.top, this.middle, this.start]) setText(text, "");
     setText(this.now, "–");
-    this.svg.removeAttribute("aria-label");
+    this.svg.setAttribute("aria-label", `${this.title}: no figures yet`);
   }
 
   #x = p => (p.at - this.#window.from) / this.#window.span / 1000 * width;

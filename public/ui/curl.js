@@ -15,6 +15,14 @@ export function publishLine(credential, body) {
   return `curl -H ${quote(header(credential))} -H 'Content-Type: application/json' -d ${quote(body)} ${at("/realtime")}`;
 }
 
+// sample is an event that the first of these patterns lets pass.
+export function sample([pattern]) {
+  const [left, right] = pattern.split(":");
+  const event = { event: left === "*" ? right ? "put" : "hello" : /^(post|put|patch|delete)$/i.test(left) ? left.toLowerCase() : left.replace("*", "1") };
+  if (right) event.collection = right.replace("*", right === "*" ? "customer" : "1");
+  return JSON.stringify({ ...event, data: "world" });
+}
+
 // dots stand for the key in a line as it is shown: nobody who passes the screen reads it.
 export const dots = "••••••••";
 

@@ -10,7 +10,7 @@ const every = 2000; // milliseconds
 let clustered = false, timer = 0;
 
 // condition is one word for a gateway, and why it needs a look.
-function condition(g) {
+export function condition(g) {
   if (g.twice) return "two gateways have this name: set CLUSTER_NODE";
   if (g.away) return `silent for ${Math.round(g.seen_ms / 1000)} s`;
   if (!g.ready) return "not ready";
@@ -28,12 +28,12 @@ function row(g) {
   const choose = el("button", { type: "button", class: "link", title: "Show the figures and clients of this gateway", text: g.node, onclick: () => look(g.node) });
   return el("tr", {},
     el("th", { scope: "row" }, choose, g.self ? " (this one)" : ""),
-    el("td"),
-    el("td", { class: "number" }),
-    el("td", { class: "number" }),
-    el("td", { class: "number" }),
-    el("td", {}, when(new Date(g.started))),
-    el("td", { class: "mono", text: g.version }));
+    el("td", { "data-label": "State" }),
+    el("td", { class: "number", "data-label": "Place" }),
+    el("td", { class: "number", "data-label": "Behind" }),
+    el("td", { class: "number", "data-label": "Clients" }),
+    el("td", { "data-label": "Started" }, when(new Date(g.started))),
+    el("td", { class: "mono", "data-label": "Version", text: g.version }));
 }
 
 function update(tr, g) {

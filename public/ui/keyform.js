@@ -2,20 +2,25 @@
 import { act, el, message, setText } from "./dom.js";
 import { call, once } from "./api.js";
 import { Channels } from "./channels.js";
-import { copier, publishLine, snippet, watchLine } from "./curl.js";
+import { copier, publishLine, sample, snippet, watchLine } from "./curl.js";
 import { closed, open } from "./dialog.js";
-import { change } from "./keychange.js";
+import { field, texts, watchGrant } from "./grants.js";
+import { versioned } from "./change.js";
 import { add, session } from "./session.js";
 
-const field = (title, input, about) => el("label", {}, el("span", { text: title }), input, about ? el("small", { class: "dim", text: about }) : "");
+const titles = { name: "Name", sub: "Subscribe", pub: "Publish", rest: "Documents", origins: "Origins", rate: "Events a second", frames: "Frames of custom events", expires: "Expires" };
+
+const { change, remove } = versioned({
+  path: key => `/admin/keys/${encodeURIComponent(key.id)}`, name: key => key.name, titles,
+  shown: (name, value) => name === "expires" ? value ? new Date(value).toLocaleString() : "never" : value ? String(value) : "none",
+});
+export { remove };
 
 // local is a date as datetime-local takes it.
 function local(date) {
   const d = new Date(date);
   return new Date(d - d.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }
-
-const list = text => text.split(/[,\s]+/).filter(Boolean);
 
 const doubled = new Set(["already_created", "idempotency_conflict"]);
 
@@ -31,6 +36,7 @@ export function edit(key, done) {
     el("option", { value, text, selected: (key?.frames ?? "") === value })));
   const expires = el("input", { type: "datetime-local", step: 1, value: key?.expires ? local(key.expires) : "" });
   const answer = el("p", { class: "answer", role: "alert" });
+  const past = el("p", { class: "warn", role: "status" });
   const form = el("form", { class: "keyform" },
     field("Name", name), channels.element,
     el("div", { class: "fields" },
@@ -39,16 +45,19 @@ export function edit(key, done) {
       field("Events a second", rate, "that the key may publish"),
       field("Frames of custom events", frames),
       field("Expires", expires, "your local time; empty: never")),
-    answer,
+    past, answer,
     el("div", { class: "actions" },
       el("button", { type: "button", text: "Cancel", onclick: () => dialog.close() }),
       el("button", { class: "primary", text: key ? "Save" : "Create" })));
 
   const fields = () => ({
-    name: name.value.trim(), ...channels.grant(), rest: list(rest.value), origins: list(origins.value),
+    name: name.value.trim(), ...channels.grant(), rest: texts(rest.value), origins: texts(origins.value),
     rate: Number(rate.value) || 0, frames: frames.value,
     expires: !expires.value ? null : key?.expires && expires.value === local(key.expires) ? key.expires : new Date(expires.value).toISOString(),
   });
+
+  form.insertBefore(watchGrant(form, "key", fields), past);
+  form.addEventListener("input", () => message(past, expires.value && new Date(expires.value) < Date.now() ? "This time has passed: nobody can use the key." : ""));
 
   act(form, "submit", async () => {
     if (channels.fault()) return message(answer, channels.fault(), true);
@@ -95,14 +104,6 @@ export function show({ name, key, sub, pub }) {
       el("button", { type: "button", text: "Use it in this page", onclick: e => use(key, e.target) }),
       el("button", { type: "button", text: "Done", onclick: () => dialog.close() })));
   const dialog = open(`The key of ${name}`, content, { locked: true });
-}
-
-// sample is an event that the first of these patterns lets pass.
-function sample([pattern]) {
-  const [left, right] = pattern.split(":");
-  const event = { event: left === "*" ? right ? "put" : "hello" : /^(post|put|patch|delete)$/i.test(left) ? left.toLowerCase() : left.replace("*", "1") };
-  if (right) event.collection = right.replace("*", right === "*" ? "customer" : "1");
-  return JSON.stringify({ ...event, data: "world" });
 }
 
 async function use(key, button) {

@@ -2,16 +2,12 @@
 import { $, act, el, message, reconcile } from "./dom.js";
 import { confirm } from "./dialog.js";
 import { setWhen, when } from "./format.js";
-import { remove } from "./keychange.js";
-import { edit, show } from "./keyform.js";
+import { terms, warning } from "./grants.js";
+import { edit, remove, show } from "./keyform.js";
 import { Pages } from "./pages.js";
+import { tokenOf } from "./tokens.js";
 
 let pages;
-
-function patterns(title, list) {
-  return el("div", {}, el("dt", { text: title }),
-    el("dd", { class: "patterns" }, ...(list?.length ? list.map(p => el("code", { text: p })) : [el("span", { class: "dim", text: "nothing" })])));
-}
 
 function limits(key) {
   const all = [];
@@ -28,14 +24,15 @@ function limits(key) {
 }
 
 function item(key) {
+  const token = el("button", { type: "button", class: "quiet", "aria-label": `Make a token of ${key.name || key.id}`, text: "Token …", onclick: () => tokenOf(key) });
   const actions = key.readonly
-    ? el("span", { class: "chip", title: "from API_KEYS or API_KEYS_FILE: change it there", text: "read-only, from the settings" })
-    : el("div", { class: "actions" },
+    ? el("div", { class: "actions" }, el("span", { class: "chip", title: "from API_KEYS or API_KEYS_FILE: change it there", text: "read-only, from the settings" }), token)
+    : el("div", { class: "actions" }, token,
       el("button", { type: "button", class: "quiet", "aria-label": `Change ${key.name}`, text: "Change", onclick: () => edit(key, saved) }),
       el("button", { type: "button", class: "quiet danger", "aria-label": `Revoke ${key.name}`, text: "Revoke", onclick: () => revoke(key) }));
   return el("li", { class: "card key" },
     el("div", { class: "key-head" }, el("h3", {}, el("bdi", { text: key.name || key.id })), actions),
-    el("dl", {}, patterns("Subscribe", key.sub), patterns("Publish", key.pub), patterns("Documents", key.rest), limits(key)));
+    warning("key", key), el("dl", {}, ...terms(key), limits(key)));
 }
 
 function draw(keys) {
@@ -78,7 +75,7 @@ export const loadKeys = () => void pages.load();
 
 export function startKeys() {
   pages = new Pages({
-    path: "/admin/keys", search: $("keys-filter"), count: $("keys-count"), place: $("keys-pages"), draw, all: "keys",
+    path: "/admin/keys", search: $("keys-filter"), count: $("keys-count"), place: $("keys-pages"), draw, one: "key", all: "keys",
     none: "There is no key yet. Create one, and list the channels that it may see.",
   });
   act($("new"), "click", () => edit(null, created));

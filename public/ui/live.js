@@ -90,7 +90,7 @@ export function startLive(report) {
     clear();
     connect();
   });
-  $("watch-tools").append(copier(() => watchLine(session.key, channels()), { label: "Copy as curl", name: "Copy this stream as a curl line" }));
+  $("watch-tools").append(copier(() => watchLine(session.key, channels()), { label: "Copy as curl", name: "Copy as curl: this stream" }));
   addEventListener("online", reconnect);
   startList();
 }

@@ -1,26 +1,47 @@
 // The page: which view shows, what is connected, and the form that takes a credential.
 import { $, act, el, message, reconcile, setText } from "./dom.js";
+import { loadAccounts, startAccounts } from "./accounts.js";
 import { auditChanged, drawAudit, reconnectAudit, startAudit } from "./audit.js";
+import { loadBackups, startBackups } from "./backups.js";
 import { drawClients, startClients } from "./clients.js";
 import { drawGateways, gatewaysOf, startGateways } from "./gateways.js";
 import { loadKeys, startKeys } from "./keys.js";
 import { drawLive, keyChanged, reconnect, startLive } from "./live.js";
+import { drawMenu, startMenu } from "./menu.js";
 import { adminChanged, drawOverview, reconnectStats, startOverview } from "./overview.js";
+import { loadNodes, startNodes } from "./nodes.js";
 import { drawPublish, startPublish } from "./publish.js";
+import { loadRevocations, startRevocations } from "./revocations.js";
 import { add, forget, fromAddress, hint, onSession, restore, session } from "./session.js";
+import { loadTokens, startTokens } from "./tokens.js";
 import { drawTry, startTry } from "./tryit.js";
+import { loadUsers, startUsers } from "./users.js";
 
-const views = ["overview", "events", "keys", "audit"];
+// views are the pages in the order of the menu: open is called when one comes to show, and key says that an API key or a token
+// opens it too.
+const views = [
+  { group: "Live", id: "overview", title: "Overview", open: () => [drawOverview, drawGateways, drawClients].forEach(draw => draw()) },
+  { group: "Live", id: "events", title: "Events", key: true, open: drawLive },
+  { group: "Access", id: "keys", title: "Keys", open: loadKeys },
+  { group: "Access", id: "tokens", title: "Tokens", key: true, open: loadTokens },
+  { group: "Access", id: "revocations", title: "Revocations", open: loadRevocations },
+  { group: "Access", id: "users", title: "Users", open: loadUsers },
+  { group: "Access", id: "accounts", title: "Accounts", open: loadAccounts },
+  { group: "Gateway", id: "nodes", title: "Gateways", open: loadNodes },
+  { group: "Gateway", id: "backups", title: "Backups", open: loadBackups },
+  { group: "Gateway", id: "audit", title: "Audit", open: drawAudit },
+];
+const viewOf = id => views.find(v => v.id === id);
 const icon = document.querySelector("link[rel=icon]").href;
 let adding = false, shown = "";
 
-const allowed = view => view === "events" ? session.key || session.admin : view !== "intro" && session.admin;
+const allowed = id => Boolean(session.admin || session.key && viewOf(id)?.key) && id !== "intro";
 
 // view is what the address asks for, as far as the credentials go.
 function view() {
-  const asked = location.hash.slice(1);
-  if (views.includes(asked) && allowed(asked)) return asked;
-  return shown && allowed(shown) ? shown : views.find(allowed) ?? "intro";
+  const asked = location.hash.slice(1).split("/")[0];
+  if (viewOf(asked) && allowed(asked)) return asked;
+  return shown && allowed(shown) ? shown : views.find(v => allowed(v.id))?.id ?? "intro";
 }
 
 function draw() {
@@ -28,14 +49,8 @@ function draw() {
   const started = now !== shown;
   shown = now;
   $("intro").hidden = now !== "intro";
-  for (const v of views) {
-    $(v).hidden = v !== now;
-    const link = document.querySelector(`nav a[href="#${v}"]`);
-    link.hidden = !allowed(v);
-    if (v === now) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
-  $("nav").hidden = !session.admin;
+  for (const { id } of views) $(id).hidden = id !== now;
+  drawMenu(now, views, allowed);
   $("live").hidden = !session.key;
   const place = now === "intro" ? $("intro-door") : $("main");
   if ($("door").parentElement !== place) place.prepend($("door"));
@@ -44,14 +59,7 @@ function draw() {
   $("add").hidden = !(session.key || session.admin) || !$("door").hidden && !adding;
   $("add").setAttribute("aria-expanded", String(adding));
   credentials();
-  if (!started) return;
-  if (now === "overview") {
-    drawOverview();
-    drawGateways();
-    drawClients();
-  } else if (now === "events") drawLive();
-  else if (now === "keys") loadKeys();
-  else if (now === "audit") drawAudit();
+  if (started) viewOf(now)?.open();
 }
 
 const kinds = { key: "API key", token: "Token", admin: "Admin key" };
@@ -113,7 +121,7 @@ function title() {
   const states = ["events-state", "stats-state", "audit-state"].map(id => $(id)).filter(p => !p.hidden).map(p => p.dataset.state);
   const bad = states.find(s => s === "refused") ?? states.find(s => s === "waiting");
   document.title = bad ? `${bad === "waiting" ? "Reconnecting" : "Refused"} – Sluice` : "Sluice";
-  document.querySelector("link[rel=icon]").href = bad ? icon.replace("%230a7d55", "%23b3261e") : icon;
+  document.querySelector("link[rel=icon]").href = bad ? icon.replace("icon.svg", "icon-bad.svg") : icon;
 }
 
 // warn is for what the statistics say needs somebody.
@@ -126,6 +134,7 @@ function warn(stats) {
   setText($("banner"), (said.length && stats.node ? `Gateway ${stats.node}: ` : "") + said.join(" "));
 }
 
+startMenu(views);
 startTry();
 startPublish();
 startLive(state("events-state", reconnect));
@@ -136,6 +145,12 @@ startOverview(state("stats-state", reconnectStats), stats => {
 startGateways();
 startClients();
 startKeys();
+startTokens();
+startRevocations();
+startUsers();
+startAccounts();
+startBackups();
+startNodes();
 startAudit(state("audit-state", reconnectAudit));
 
 act($("door"), "submit", () => enter($("credential").value));
@@ -157,7 +172,15 @@ function takeAddress() {
   if (given) enter(given);
   return given !== null;
 }
-addEventListener("hashchange", () => takeAddress() || draw());
+addEventListener("hashchange", () => {
+  if (takeAddress()) return;
+  const before = shown;
+  draw();
+  if (shown === before) return;
+  // The browser takes the focus from a link to a part of the page, and scrolls there.
+  if (document.activeElement === document.body) $("main").focus({ preventScroll: true });
+  scrollTo(0, 0);
+});
 
 restore();
 const given = fromAddress();

@@ -18,8 +18,9 @@ export class Pages {
   #timer = 0;
   #credential = null;
 
-  // what: {path, search, count, place, draw, none, all, also}: the field and the texts that it fills, where its buttons go, what
-  // shows the entries, what it says of none, what it calls all, and a function that gives further parameters, if there are any.
+  // what: {path, search, count, place, draw, none, one, all, also, read}: the field and the texts that it fills, where its buttons go, what
+  // shows the entries, what it says of none, what it calls one and all, a function that gives further parameters, and one that
+  // reads a page in another way than list, if there are any.
   constructor(what) {
     Object.assign(this, what);
     this.fault = el("p", { class: "answer bad", role: "alert" });
@@ -77,7 +78,8 @@ export class Pages {
     const asked = ++this.#asked;
     let error = null, got = null;
     try {
-      got = await list(this.path, this.#queries.at(-1), { credential });
+      const query = this.#queries.at(-1);
+      got = this.read ? await this.read(new URLSearchParams(query), credential) : await list(this.path, query, { credential });
     } catch (e) {
       error = e;
     }
@@ -107,6 +109,6 @@ export class Pages {
     if (!this.total) return this.none;
     const before = (this.#queries.length - 1) * limit;
     const part = before || this.#next ? `, ${count(before + 1)} to ${count(before + this.entries.length)} are shown` : "";
-    return (this.search.value.trim() ? `${count(this.#matching)} of ${count(this.total)} match` : `${count(this.total)} ${this.all}`) + part;
+    return (this.search.value.trim() ? `${count(this.#matching)} of ${count(this.total)} match` : `${count(this.total)} ${this.total === 1 ? this.one ?? this.all : this.all}`) + part;
   }
 }

@@ -68,8 +68,10 @@ async function addOne(value) {
   const admin = { kind: "admin", value };
   const stats = await reach("GET", "/admin/stats", admin);
   if (!stats.ok) {
-    if (stats.status === 401 || stats.status === 404)
-      throw new Refusal(401, "The gateway does not know this key, token or admin key.");
+    if (stats.status === 401 && credential.kind === "token")
+      throw new Refusal(401, "The gateway does not accept this token. Those of your own issuer need JWT_SECRET, JWT_PUBLIC_KEY_FILE or JWT_JWKS_URL.");
+    if (stats.status === 401) throw new Refusal(401, "The gateway does not know this key, token or admin key.");
+    if (stats.status === 404) throw new Refusal(401, "The gateway does not know this key or token, and it has no administrator: that needs the setting ADMIN_KEY.");
     throw await failure(stats);
   }
   session.admin = admin;
