@@ -104,8 +104,15 @@ func (h *Handler) authenticated(method string, f action) echo.HandlerFunc {
 		if err := one.allowed(); err != nil {
 			return err
 		}
-		c.SetRequest(r.WithContext(share.With(r.Context(), peer.Owner(who.Scope, c.RealIP()))))
+		c.SetRequest(r.WithContext(share.WithSender(r.Context(), peer.Owner(who.Scope, c.RealIP()), sender(c, who))))
 		return f(one)
+	}
+}
+
+// sender is who has sent a request, for those who look at what it stores.
+func sender(c echo.Context, who *auth.Identity) share.Sender {
+	return share.Sender{
+		Name: who.Name, Kind: who.Kind, Door: doorName, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID),
 	}
 }
 
