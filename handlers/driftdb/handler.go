@@ -103,6 +103,9 @@ func (h *Handler) Close() error {
 	return nil
 }
 
+// Model returns the rooms, for the administrator.
+func (h *Handler) Model() *rooms.Rooms { return h.rooms }
+
 // Rooms returns the number of rooms.
 func (h *Handler) Rooms() int { return h.rooms.Count() }
 
