@@ -236,7 +236,7 @@ func sumOfSamples(own []sample, others [][]sample) []sample {
 			for at < len(list)-1 && math.Abs(list[at+1].Age-s.Age) <= math.Abs(list[at].Age-s.Age) {
 				at++
 			}
-			if at >= len(list) || math.Abs(list[at].Age-s.Age) > 1.5*max(s.Seconds, list[at].Seconds) || list[at].Seconds <= 0 {
+			if at >= len(list) || math.Abs(list[at].Age-s.Age) > 0.75*max(s.Seconds, list[at].Seconds) || list[at].Seconds <= 0 {
 				continue
 			}
 			o := &list[at]
