@@ -49,8 +49,8 @@ func TestSumOfSamples(t *testing.T) {
 		{}, // it has just started
 		{at(0, 1, 100)},
 	})
-	want := []sample{at(30, 10, 1), at(20, 10, 11), at(1, 1, 21+100), at(0, 1, 31+100)}
-	want[1].LagMS, want[2].LagMS, want[3].LagMS = 10, 100, 100
+	want := []sample{at(30, 10, 1), at(20, 10, 11), at(1, 1, 21), at(0, 1, 31+100)}
+	want[1].LagMS, want[2].LagMS, want[3].LagMS = 10, 20, 100
 	for i := range got {
 		if got[i] != want[i] {
 			t.Errorf("%d: %+v, want %+v", i, got[i], want[i])
