@@ -184,10 +184,11 @@ func (h *Handler) pastStats(c echo.Context) error {
 		return err
 	}
 	answer := struct {
+		Time    string   `json:"time"`
 		Node    string   `json:"node,omitempty"`
 		Missing []string `json:"missing,omitempty"`
 		Samples []sample `json:"samples"`
-	}{Node: node}
+	}{Time: stamp(), Node: node}
 	ctx := c.Request().Context()
 	switch {
 	case h.o.Cluster == nil:

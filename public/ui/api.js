@@ -20,6 +20,7 @@ const inHeader = text => String.fromCharCode(...new TextEncoder().encode(text));
 export function ask(method, path, { credential, headers = {}, body, signal } = {}) {
   const all = { ...headers };
   if (credential?.kind === "token") all.Authorization = inHeader(`Bearer ${credential.value}`);
+  else if (credential?.kind === "root") all.Authorization = inHeader(`Apikey ${credential.value}`); // the administrator at the databases' door
   else if (credential) all["x-apikey"] = inHeader(credential.value);
   if (body !== undefined) all["Content-Type"] = "application/json";
   return fetch(at(path), { method, headers: all, body, signal, cache: "no-store", credentials: "omit", redirect: "error" });
@@ -69,17 +70,26 @@ export async function call(method, path, options = {}) {
   return response.status === 204 ? null : read(response, "json");
 }
 
-// lines asks and gives the objects of an answer that has one a line.
-export async function lines(path, options = {}) {
+// texts asks and gives the lines of an answer as they were written: a parse would change large numbers.
+export async function texts(path, options = {}) {
   const text = await read(await reach("GET", path, { ...options, headers: { Accept: "application/x-ndjson" } }), "text");
-  return text.split("\n").filter(Boolean).map(line => JSON.parse(line));
+  return text.split("\n").filter(Boolean);
+}
+
+// lines asks and gives the objects of an answer that has one a line.
+export const lines = async (path, options) => (await texts(path, options)).map(line => JSON.parse(line));
+
+// raw asks and gives an answer's text and headers.
+export async function raw(method, path, options = {}) {
+  const response = await reach(method, path, options);
+  return { text: await read(response, "text"), headers: response.headers };
 }
 
 // list asks for a page of a list, and gives its entries, how many there are in all, how many match what was searched, and
 // the query of the page that follows, "" at the end.
 export async function list(path, query, options = {}) {
   const response = await reach("GET", path + query, options);
-  const number = name => Number(response.headers.get(name) ?? 0);
+  const number = name => response.headers.has(name) ? Number(response.headers.get(name)) : null; // null: the gateway does not count them
   const [, next = ""] = /<(\?[^>]*)>; rel="next"/.exec(response.headers.get("link") ?? "") ?? [];
   return { entries: await read(response, "json"), total: number("x-total-count"), matching: number("x-match-count"), next };
 }

@@ -2,6 +2,7 @@
 import { $, act, el, message, reconcile, setText } from "./dom.js";
 import { auditChanged, drawAudit, reconnectAudit, startAudit } from "./audit.js";
 import { drawClients, startClients } from "./clients.js";
+import { drawData, startData } from "./data.js";
 import { drawGateways, gatewaysOf, startGateways } from "./gateways.js";
 import { loadKeys, startKeys } from "./keys.js";
 import { drawLive, keyChanged, reconnect, startLive } from "./live.js";
@@ -10,7 +11,7 @@ import { drawPublish, startPublish } from "./publish.js";
 import { add, forget, fromAddress, hint, onSession, restore, session } from "./session.js";
 import { drawTry, startTry } from "./tryit.js";
 
-const views = ["overview", "events", "keys", "audit"];
+const views = ["overview", "events", "stored", "keys", "audit"];
 const icon = document.querySelector("link[rel=icon]").href;
 let adding = false, shown = "";
 
@@ -18,7 +19,7 @@ const allowed = view => view === "events" ? session.key || session.admin : view 
 
 // view is what the address asks for, as far as the credentials go.
 function view() {
-  const asked = location.hash.slice(1);
+  const [asked] = location.hash.slice(1).split("/"); // the rest is for the view
   if (views.includes(asked) && allowed(asked)) return asked;
   return shown && allowed(shown) ? shown : views.find(allowed) ?? "intro";
 }
@@ -36,14 +37,16 @@ function draw() {
     else link.removeAttribute("aria-current");
   }
   $("nav").hidden = !session.admin;
-  $("live").hidden = !session.key;
+  $("live").hidden = !(session.key || session.admin);
+  $("publisher").hidden = !session.key;
+  $("publish-hint").hidden = Boolean(session.key);
   const place = now === "intro" ? $("intro-door") : $("main");
   if ($("door").parentElement !== place) place.prepend($("door"));
-  $("door").hidden = !(adding || now === "intro" || now === "events" && !session.key);
-  setText($("door-title"), now === "events" && !session.key ? "The admin key cannot read events. Add an API key or a token:" : "");
+  $("door").hidden = !(adding || now === "intro");
   $("add").hidden = !(session.key || session.admin) || !$("door").hidden && !adding;
   $("add").setAttribute("aria-expanded", String(adding));
   credentials();
+  if (now === "stored") drawData();
   if (!started) return;
   if (now === "overview") {
     drawOverview();
@@ -131,6 +134,7 @@ startOverview(state("stats-state", reconnectStats), stats => {
 });
 startGateways();
 startClients();
+startData();
 startKeys();
 startAudit(state("audit-state", reconnectAudit));
 

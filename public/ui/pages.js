@@ -18,7 +18,7 @@ export class Pages {
   #timer = 0;
   #credential = null;
 
-  // what: {path, search, count, place, draw, none, all, also}: the field and the texts that it fills, where its buttons go, what
+  // what: {path, term, search, count, place, draw, none, all, also}: the field and the texts that it fills, where its buttons go, what
   // shows the entries, what it says of none, what it calls all, and a function that gives further parameters, if there are any.
   constructor(what) {
     Object.assign(this, what);
@@ -40,7 +40,7 @@ export class Pages {
   #reset() {
     const words = this.search.value.trim();
     const query = new URLSearchParams({ limit, ...this.also?.() });
-    if (words) query.set("search", words);
+    if (words) query.set(this.term ?? "search", words);
     this.#queries = [`?${query}`];
   }
 
@@ -104,9 +104,10 @@ export class Pages {
   }
 
   #summary() {
+    if (this.total === null) return this.entries.length ? `${count(this.entries.length)} shown${this.#next ? ", more follow" : ""}` : this.search.value.trim() ? "None matches." : this.none;
     if (!this.total) return this.none;
     const before = (this.#queries.length - 1) * limit;
     const part = before || this.#next ? `, ${count(before + 1)} to ${count(before + this.entries.length)} are shown` : "";
-    return (this.search.value.trim() ? `${count(this.#matching)} of ${count(this.total)} match` : `${count(this.total)} ${this.all}`) + part;
+    return (this.search.value.trim() && this.#matching !== null ? `${count(this.#matching)} of ${count(this.total)} match` : `${count(this.total)} ${this.all}`) + part;
   }
 }
