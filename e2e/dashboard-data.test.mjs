@@ -155,3 +155,55 @@ test("rooms are listed, looked into and dropped", async t => {
   await sure(page, "Drop");
   await page.getByText("There is no room.").waitFor();
 });
+
+test("clients are grouped by key and by channel, and a group opens into its clients", async t => {
+  const streams = [];
+  for (let n = 0; n < 12; n++) {
+    const abort = new AbortController();
+    streams.push(abort);
+    await fetch(gateway.url(`/realtime?channels=group-${n % 3}`), { headers: { "x-apikey": key }, signal: abort.signal });
+  }
+  t.after(() => streams.forEach(s => s.abort()));
+  const page = await visit(t, admin, { provoked: true });
+  await page.locator("#clients-rows tr").first().waitFor();
+  await page.locator("#group-channel + span").click();
+  const group = name => page.locator("#groups-rows tr").filter({ hasText: name });
+  await group("group-1").waitFor();
+  assert.match(await group("group-1").textContent(), /group-1 4––/);
+  await page.locator("#groups-table").scrollIntoViewIfNeeded();
+  await fits(page, "groups");
+  await page.locator("#group-key + span").click();
+  await group("web").waitFor();
+  assert.match(await group("web").textContent(), /web key12/);
+  await page.locator("#group-channel").focus();
+  await page.keyboard.press("Space");
+  await group("group-2").getByRole("button").focus();
+  await page.keyboard.press("Enter");
+  await poll("its clients", async () => await page.locator("#clients-rows tr").count() === 4);
+  assert.equal(await page.locator("#clients-rows tr").filter({ hasText: "group-2" }).count(), 4);
+  await page.getByRole("button", { name: /^All groups/ }).click();
+  await group("group-0").waitFor();
+});
+
+test("charts have the time before the page was opened", async t => {
+  const samples = async () => (await (await call("GET", "/admin/stats/history")).json()).samples;
+  await poll("a few samples", async () => (await samples()).length >= 5);
+  const page = await visit(t, admin, { provoked: true });
+  const chart = page.locator("section.chart").filter({ hasText: "Events a second" });
+  await poll("points from before", async () => ((await chart.locator("path.chart-line").getAttribute("d")) ?? "").split("L").length >= 5);
+  await page.locator("#span-3600 + span").click();
+  await chart.getByText("60 min ago").waitFor();
+  await fits(page, "overview");
+});
+
+test("ages count by the second", async t => {
+  const page = await visit(t, key);
+  await publish({ event: "aged" });
+  const time = page.locator("#event-list > li.event").filter({ hasText: "aged" }).first().locator("time");
+  await time.waitFor();
+  const seen = new Set();
+  await poll("three ages in a row", async () => {
+    seen.add(await time.textContent());
+    return ["1 s ago", "2 s ago", "3 s ago"].every(age => seen.has(age));
+  });
+});

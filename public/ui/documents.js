@@ -87,7 +87,7 @@ class Documents {
     });
     const change = el("button", { type: "button", class: "quiet change", "aria-label": `Change ${id}`, text: "Change", onclick: () => this.#change(id, text) });
     return el("li", {}, el("details", {},
-      el("summary", {}, el("span", { class: "line" }, el("bdi", { class: "channel", text: id }), el("bdi", { class: "data", text: text.slice(0, 300) }), changed ? when(new Date(changed)) : "")),
+      el("summary", {}, el("span", { class: "line" }, el("bdi", { class: "channel", text: id }), el("bdi", { class: "data", text: text.slice(0, 400).replace(/^\{"_id":"[^"]*",?/, "{") }), changed ? when(new Date(changed)) : "")),
       el("div", { class: "opened" }, el("pre", { tabindex: "0", role: "region", "aria-label": `The document ${id}` }, el("code", { text: pretty(text) })),
         el("div", { class: "opened-foot" }, el("span", { class: "dim", text: member(text, "_createdby") ? `made by ${JSON.parse(text)._createdby}` : "" }), change, remove))));
   }

@@ -22,7 +22,7 @@ const people = (n, one, many) => `${count(n)} ${n === 1 ? one : many}`;
 function gateway(g) {
   const reached = !g.known ? "not known any more"
     : `${people(g.connections, "connection", "connections")} wanted it when it was published${g.connections ? `, by ${people(g.filters, "filter", "different filters")}` : ""}`;
-  const waiting = g.waiting ? ` ${people(g.waiting, "of them is", "of them are")} still to take it.` : g.known && g.connections ? " None that is still open waits for it." : "";
+  const waiting = g.waiting ? ` ${people(g.waiting, "of them is", "of them are")} still to take it.` : g.known && g.connections ? " Those that are still open have taken it." : "";
   const now = g.now.length ? el("ul", { class: "patterns" }, ...g.now.map(w => el("li", {}, el("code", { text: w.channels }), ` ${count(w.connections)}`))) : "";
   return [el("p", { text: `${reached}.${waiting}` }), now ? el("p", { class: "dim", text: "Filters that match it now, with their connections:" }) : "", now];
 }
