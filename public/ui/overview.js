@@ -90,6 +90,7 @@ function take(frame) {
   const before = past.points.at(-1);
   if (before && p.at <= before.at) past = new History(); // the server's clock was set back
   else if (before && p.at - before.at > 5000) past.add({ at: before.at + 1 });
+  else if (before && !last) for (const name of counters) p[`${name}Rate`] ??= before[`${name}Rate`]; // the gateway's own, a second ago
   if (before?.stats) delete before.stats;
   past.add({ ...p, counts: tiles.map(t => t.of(stats)) });
   last = stats;
