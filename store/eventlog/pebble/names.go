@@ -130,9 +130,7 @@ func (n *nameScan) take(name string) eventlog.StreamState {
 			}
 		}
 		if n.iter.SeekLT(end) && bytes.HasPrefix(n.iter.Key(), key) {
-			if id := binary.BigEndian.Uint64(n.iter.Key()[len(key):]); id > n.floor {
-				one.Last = id
-			}
+			one.Last = binary.BigEndian.Uint64(n.iter.Key()[len(key):])
 		}
 		n.seek(p, end)
 	}
