@@ -46,6 +46,8 @@ test("the admin key alone shows events, and the way of one", async t => {
   await page.getByRole("link", { name: "Events", exact: true }).click();
   await page.locator("#events-state[data-state=live]").waitFor();
   assert.equal(await page.locator("#publish").isVisible(), false);
+  await page.locator("#event-list > li.event").first().waitFor();
+  await fits(page, "events");
   const { id } = await publish({ event: "seen", stream: "way", data: { a: 1 } });
   const row = page.locator("#event-list > li.event").filter({ hasText: "seen" }).first();
   await row.waitFor();

@@ -32,32 +32,42 @@ function all() {
   return list.element;
 }
 
-function database(name) {
-  const namespace = el("select", {}, el("option", { value: "*", text: "all" }), el("option", { value: "=", text: "the unnamed one" }));
-  const fault = el("p", { class: "answer bad", role: "alert" });
-  listOf(admin(name, "namespaces"), "?limit=500", { credential: session.admin }).then(({ entries, next }) => {
-    namespace.append(...entries.map(n => el("option", { value: `=${n.namespace}`, text: n.namespace })));
-    if (next) namespace.append(el("option", { disabled: true, text: "…" }));
-  }, e => setText(fault, e.message));
-  const remove = s => changer("Drop", {
-    name: `Drop the stream ${s.name}`, title: `Drop the stream ${s.name}?`, text: "All its events are deleted. This cannot be undone.", action: "Drop", done: `${s.name} was dropped.`,
-  }, async () => {
-    await call("DELETE", streamDoor(name, s), { credential: root() });
-    await streams.pages.load();
-  });
-  const streams = listing({
-    title: "Streams", path: admin(name, "streams"), key: s => s.stream, none: "There is no stream.", all: "streams",
+// The list of streams is made once, and shows those of one database at a time.
+let streams, shown = "", namespace = null; // namespace: the select that narrows it
+
+const remove = s => changer("Drop", {
+  name: `Drop the stream ${s.name}`, title: `Drop the stream ${s.name}?`, text: "All its events are deleted. This cannot be undone.", action: "Drop", done: `${s.name} was dropped.`,
+}, async () => {
+  await call("DELETE", streamDoor(shown, s), { credential: root() });
+  await streams.pages.load();
+});
+
+function streamsOf(name) {
+  streams ??= listing({
+    title: "Streams", key: s => s.stream, none: "There is no stream.", all: "streams",
     also: () => namespace.value === "*" ? {} : { ns: namespace.value.slice(1) },
     columns: [
-      { title: "Stream", wrap: true, cell: s => el("a", { href: hrefOf("databases", name, s.stream) }, el("bdi", { text: s.name })) },
+      { title: "Stream", wrap: true, cell: s => el("a", { href: hrefOf("databases", shown, s.stream) }, el("bdi", { text: s.name })) },
       { title: "Namespace", wrap: true, cell: s => el("bdi", { text: s.namespace || "–" }) },
       { title: "Events", number: true, cell: counted },
       { title: "Last", cell: s => when(new Date(s.last_time)) },
-      { title: "", cell: remove },
+      { title: "Drop", hidden: true, cell: remove },
     ],
   });
-  namespace.addEventListener("change", () => void streams.pages.first());
+  shown = name;
+  streams.pages.path = admin(name, "streams");
+  streams.pages.forget();
   void streams.pages.load();
+  return streams.element;
+}
+
+function database(name) {
+  const fault = el("p", { class: "answer bad", role: "alert" });
+  const choice = namespace = el("select", { onchange: () => void streams.pages.first() }, el("option", { value: "*", text: "all" }), el("option", { value: "=", text: "the unnamed one" }));
+  listOf(admin(name, "namespaces"), "?limit=500", { credential: session.admin }).then(({ entries, next }) => {
+    choice.append(...entries.map(n => el("option", { value: `=${n.namespace}`, text: n.namespace })));
+    if (next) choice.append(el("option", { disabled: true, text: "…" }));
+  }, e => setText(fault, e.message));
   const drop = changer("Drop the database", {
     title: `Drop ${name}?`, text: "All its namespaces, streams and events are deleted. This cannot be undone.", action: "Drop", done: `${name} was dropped.`,
   }, async () => {
@@ -66,7 +76,7 @@ function database(name) {
   });
   return el("div", {}, el("p", {}, el("a", { href: hrefOf("databases"), text: "All databases" })),
     el("div", { class: "bar" }, el("h3", { tabindex: "-1", text: name }), el("a", { href: hrefOf("databases", name, ""), text: "Events of all streams" }), drop),
-    el("label", { class: "narrow" }, el("span", { text: "Namespace" }), namespace), fault, streams.element);
+    el("label", { class: "narrow" }, el("span", { text: "Namespace" }), choice), fault, streamsOf(name));
 }
 
 // read reads events of a stream, or of all for "". What a client has written stays as it was.
