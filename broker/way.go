@@ -139,8 +139,8 @@ func (b *Broker) Way(e *eventlog.Event) (w Way) {
 	defer b.mu.Unlock()
 	one, known := b.fanned.of(e.ID)
 	w.Fanned, w.Views, w.Subscribers = known, int(one.views), int(one.subscribers)
-	for _, v := range b.views {
-		if !v.query.Channels.Match(e.Channel()) || v.chooser == nil && !v.wants(e) { // a chooser may take long; it is counted as one that wants it
+	for _, v := range b.index.Match(e.Channel(), nil) {
+		if v.chooser == nil && !v.wants(e) { // a chooser may take long: its view counts as one that wants the event
 			continue
 		}
 		w.Now = append(w.Now, Wanting{v.key.set, v.count})
