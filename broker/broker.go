@@ -51,6 +51,7 @@ type Broker struct {
 	log     *eventlog.Log
 	options Options
 	replays *share.Slots // for steps of catching up
+	sent    senders
 
 	mu       sync.Mutex
 	index    *index.Index[*view]
@@ -59,6 +60,7 @@ type Broker struct {
 	views    map[viewKey]*view
 	ring     ring
 	recent   recent
+	fanned   fanned
 	last     uint64 // the position up to which deliver has got everything
 	count    int    // subscribers
 	draining bool
@@ -90,6 +92,7 @@ func New(log *eventlog.Log, o Options) *Broker {
 	}
 	log.Tail(b.deliver)
 	log.OnEdit(b.edited)
+	log.OnStored(b.sent.note)
 	return b
 }
 
@@ -132,6 +135,7 @@ func (b *Broker) deliverOne(e *eventlog.Event) {
 		b.trying = v
 		return !v.wants(e)
 	})
+	b.fanned.note(e.ID, b.matched)
 	if len(b.matched) == 0 {
 		return
 	}

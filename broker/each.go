@@ -11,6 +11,7 @@ type Client struct {
 	Name, Kind string // of the credential
 	From       string // the address
 	Started    time.Time
+	Bytes      int64 // written to its connection so far
 }
 
 // Held describes a subscriber to callers other than its writer.

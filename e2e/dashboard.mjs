@@ -12,13 +12,14 @@ export const admin = "administrator-0123456789abcdef";
 let gateway, browser, base;
 
 // setUp starts a gateway and a browser for all tests of a file. With front, an nginx is before the gateway, and the page
-// is below path: front gives its servers for the gateway's address.
-export function setUp({ front, path = "" } = {}) {
+// is below path: front gives its servers for the gateway's address. settings are those of the test.
+export function setUp({ front, path = "", settings = {} } = {}) {
   let proxy;
   before(async () => {
     gateway = new Gateway({
       ADMIN_KEY: admin, DATA_DIR: "data",
       API_KEYS: JSON.stringify([{ name: "web", key, sub: ["*"], pub: ["*"] }, { name: "sensor", key: publishOnly, pub: ["reading"] }]),
+      ...settings,
     });
     base = await gateway.start();
     if (front) {

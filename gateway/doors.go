@@ -26,7 +26,7 @@ var doors = []Opener{
 	(*Gateway).openRooms,
 	(*Gateway).openRest,
 	(*Gateway).openDirectus,
-	(*Gateway).openAdmin, // after realtime, whose history it serves
+	(*Gateway).openAdmin, // after the doors whose handlers it uses
 }
 
 // openDoors opens the doors and puts them behind one handler.
@@ -91,9 +91,10 @@ func (g *Gateway) openRooms() (_ handlers.Door, err error) {
 }
 
 func (g *Gateway) openRest() (handlers.Door, error) {
-	return restdb.New(restdb.Options{
+	g.rest = restdb.New(restdb.Options{
 		Auth: g.Auth, Documents: g.Documents, Traffic: g.Traffic, ReadTimeout: g.cfg.ReadTimeout, MaxBody: int64(g.cfg.MaxBody),
-	}), nil
+	})
+	return g.rest, nil
 }
 
 func (g *Gateway) openDirectus() (handlers.Door, error) {
@@ -106,7 +107,8 @@ func (g *Gateway) openDirectus() (handlers.Door, error) {
 
 func (g *Gateway) openAdmin() (handlers.Door, error) {
 	return admin.New(admin.Options{
-		Admin: g.administrator, Auth: g.Auth, History: g.Realtime.History, Broker: g.Broker, Traffic: g.Traffic,
+		Admin: g.administrator, Auth: g.Auth, Logger: g.o.Logger, History: g.Realtime.History, Retract: g.Realtime.Retract, Documents: g.rest.Serve,
+		Collections: g.Documents.Collections, Databases: g.Databases, Rooms: g.Rooms.Model(), Broker: g.Broker, Traffic: g.Traffic,
 		Version: g.o.Version, Retain: g.retention(""), ReadTimeout: g.cfg.ReadTimeout, MaxBody: int64(g.cfg.MaxBody),
 		Backups: backups{g}, RSS: residentMemory, Cluster: g.adminCluster(),
 	})

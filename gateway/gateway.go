@@ -22,6 +22,7 @@ import (
 	"sluice/handlers/audit"
 	"sluice/handlers/driftdb"
 	"sluice/handlers/realtime"
+	"sluice/handlers/restdb"
 	"sluice/handlers/traffic"
 	"sluice/store/documents"
 	"sluice/store/eventlog"
@@ -72,6 +73,7 @@ type Gateway struct {
 	budgets       budgets
 	administrator *auth.Administrator
 	answers       *share.Answers // of documents and of Persistr
+	rest          *restdb.Handler
 	trail         *audit.Trail
 	descriptors   *traffic.Descriptors
 	certificates  *certificates

@@ -83,7 +83,7 @@ func (h *Handler) serveCluster() error {
 			if err := json.Unmarshal(body, &q); err != nil {
 				return nil, fmt.Errorf("reading a question about connections: %w", err)
 			}
-			return h.connections(query{search: q.Search, after: q.After, limit: min(q.Limit, maxListed)}).short(), nil
+			return h.connections(query{search: q.Search, after: q.After, limit: min(q.Limit, maxListed), group: q.Group, inside: q.Inside}).short(), nil
 		},
 		askCut: func(body []byte) (any, error) {
 			detail, done := h.sever(string(body))
@@ -92,6 +92,10 @@ func (h *Handler) serveCluster() error {
 		askStats:        func([]byte) (any, error) { return h.figures(), nil },
 		askBackups:      func([]byte) (any, error) { return h.backupsHere() },
 		askRemoveBackup: func(body []byte) (any, error) { return h.removeHere(string(body)) },
+		askGroups:       h.answerGroups,
+		askHistory:      func([]byte) (any, error) { return h.recent.list(), nil },
+		askWay:          h.answerWay,
+		askLeave:        func(body []byte) (any, error) { return h.leave(string(body)), nil },
 	} {
 		if err := h.o.Cluster.Peers.Serve(what, func(_ context.Context, body []byte) ([]byte, error) {
 			answer, err := f(body)
@@ -122,14 +126,16 @@ func ask[T any](ctx context.Context, p Peers, what string, body []byte) (answers
 
 // asked is a question about connections.
 type asked struct {
-	Search string `json:"search"`
-	After  string `json:"after"`
-	Limit  int    `json:"limit"`
+	Search string   `json:"search"`
+	After  string   `json:"after"`
+	Limit  int      `json:"limit"`
+	Group  grouping `json:"group,omitempty"`
+	Inside string   `json:"in,omitempty"`
 }
 
 // question asks a gateway for a page.
 func (q *query) question() []byte {
-	body, err := json.Marshal(asked{q.search, q.after, q.limit})
+	body, err := json.Marshal(asked{q.search, q.after, q.limit, q.group, q.inside})
 	if err != nil {
 		panic(err) // it has texts and a number only
 	}

@@ -26,6 +26,7 @@ type connection struct {
 	Since    time.Time `json:"since"`
 	Channels string    `json:"channels"`
 	LagMS    int64     `json:"lag_ms"`
+	Bytes    int64     `json:"bytes"`          // written to it so far
 	Node     string    `json:"node,omitempty"` // in a cluster
 }
 
@@ -56,6 +57,12 @@ func (h *Handler) listConnections(c echo.Context) error {
 	if q.node, err = h.nodeOf(c); err != nil {
 		return err
 	}
+	if err := q.grouped(c); err != nil {
+		return err
+	}
+	if q.group != "" && q.inside == "" {
+		return h.listGroups(c, q)
+	}
 	var all connections
 	switch {
 	case h.o.Cluster == nil:
@@ -80,15 +87,9 @@ func (h *Handler) listConnections(c echo.Context) error {
 func (h *Handler) connections(q query) connections {
 	h.listing.Lock()
 	defer h.listing.Unlock()
-	all := make([]openConnection, 0, h.o.Broker.Count())
-	h.o.Broker.Each(func(b broker.Held) bool {
-		if b.Holder != nil {
-			all = append(all, openConnection{b.Holder, b.Channels, b.Behind})
-		}
-		return true
-	})
+	all := h.openConnections()
 	total := len(all)
-	all = q.matching(all)
+	all = q.matching(q.ofGroup(all))
 	slices.SortFunc(all, func(a, b openConnection) int {
 		first, second := a.Client(), b.Client()
 		return cmp.Or(cmp.Compare(second.Started.UnixNano(), first.Started.UnixNano()), cmp.Compare(first.RequestID, second.RequestID))
@@ -98,13 +99,32 @@ func (h *Handler) connections(q query) connections {
 	found.List = make([]connection, 0, len(all))
 	for _, s := range all {
 		who := s.Client()
-		one := connection{who.RequestID, who.Name, who.Kind, who.From, who.Started.UTC(), withoutRooms(s.channels), s.behind.Milliseconds(), h.node()}
-		if len(one.Channels) > maxChannels {
-			one.Channels = one.Channels[:maxChannels] + "…"
-		}
+		one := connection{who.RequestID, who.Name, who.Kind, who.From, who.Started.UTC(), shortChannels(s.channels), s.behind.Milliseconds(), who.Bytes, h.node()}
 		found.List = append(found.List, one)
 	}
 	return found
+}
+
+// grouped reads what connections are grouped by, and the group whose connections the request asks for.
+func (q *query) grouped(c echo.Context) error {
+	switch q.group = grouping(c.QueryParam("group")); q.group {
+	case "", byKey, byChannel:
+	default:
+		return badParameter("group", "must be key or channel")
+	}
+	if q.inside = c.QueryParam("in"); q.inside != "" && (q.group == "" || len(q.inside) > maxSearch) {
+		return badParameter("in", "must be the field group of a group, together with the parameter group that listed it")
+	}
+	return nil
+}
+
+// ofGroup keeps the connections of the group that the request names.
+func (q *query) ofGroup(all []openConnection) []openConnection {
+	if q.inside == "" {
+		return all
+	}
+	ids := groupIDs{q.group, map[[2]string]string{}}
+	return slices.DeleteFunc(all, func(s openConnection) bool { return ids.of(&s) != q.inside })
 }
 
 // matching keeps the connections that match the search. Connections of one view come one after another, so it searches

@@ -3,6 +3,7 @@ package admin
 import (
 	"bytes"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -16,7 +17,11 @@ import (
 	"sluice/handlers/cors"
 	"sluice/handlers/httperr"
 	"sluice/handlers/traffic"
+	"sluice/store/documents"
 	"sluice/store/eventlog"
+	"sluice/store/rooms"
+	"sluice/store/share"
+	"sluice/store/streams"
 	"sluice/store/syntax"
 )
 
@@ -26,6 +31,7 @@ type Options struct {
 	Auth        *auth.Authenticator
 	Broker      *broker.Broker
 	Traffic     *traffic.Traffic
+	Logger      *slog.Logger
 	Version     string
 	Retain      eventlog.Retention
 	ReadTimeout time.Duration
@@ -33,6 +39,13 @@ type Options struct {
 	Backups     Backups
 	// History serves the part of the event log that an identity may read.
 	History func(c echo.Context, id *auth.Identity) error
+	// Retract takes an event of /realtime out of the log, for an identity.
+	Retract func(c echo.Context, id *auth.Identity, event string) error
+	// Documents serves a request for documents of a collection, for an identity.
+	Documents   func(c echo.Context, id *auth.Identity) error
+	Collections func() []documents.Collection
+	Databases   *streams.Catalog
+	Rooms       *rooms.Rooms
 	// Cluster is nil if the gateway is alone.
 	Cluster *Cluster
 	// RSS is how many bytes the process has in memory.
@@ -45,6 +58,9 @@ type Handler struct {
 	started string
 	quit    chan struct{} // closed by Close: it ends the streams of figures
 	listing sync.Mutex    // locked while a request lists connections or revocations
+	looks   *share.Slots  // for reads of what is stored
+	recent  *recent       // figures of the last hour
+	keeping sync.WaitGroup
 }
 
 const doorName = "admin"
@@ -72,7 +88,24 @@ func (h *Handler) Register(e *echo.Echo) {
 		{http.MethodGet, "/connections", h.listConnections},
 		{http.MethodDelete, "/connections/:id", h.cutConnection},
 		{http.MethodGet, "/stats", h.stats},
+		{http.MethodGet, "/stats/history", h.pastStats},
 		{http.MethodGet, "/cluster", h.cluster},
+		{http.MethodGet, "/events", h.events},
+		{http.MethodGet, "/events/:id", h.looking(h.event)},
+		{http.MethodDelete, "/events/:id", h.retract},
+		{http.MethodGet, "/streams", h.looking(h.listStreams)},
+		{http.MethodGet, "/rooms", h.looking(h.listRooms)},
+		{http.MethodGet, "/rooms/:room", h.looking(h.lookAtRoom)},
+		{http.MethodDelete, "/rooms/:room", h.dropRoom},
+		{http.MethodGet, "/collections", h.listCollections},
+		{http.MethodGet, "/collections/:collection", h.documents},
+		{http.MethodGet, "/collections/:collection/:id", h.documents},
+		{http.MethodPut, "/collections/:collection/:id", h.documents},
+		{http.MethodDelete, "/collections/:collection/:id", h.documents},
+		{http.MethodGet, "/databases", h.looking(h.listDatabases)},
+		{http.MethodGet, "/databases/:db/namespaces", h.looking(h.listNamespaces)},
+		{http.MethodGet, "/databases/:db/streams", h.looking(h.listDatabaseStreams)},
+		{http.MethodGet, "/databases/:db/events", h.looking(h.listDatabaseEvents)},
 		{http.MethodGet, "/audit", h.trail},
 		{http.MethodPost, "/backup", h.backup},
 		{http.MethodGet, "/backups", h.listBackups},
@@ -125,12 +158,19 @@ func (h *Handler) read(c echo.Context, to any) ([]byte, error) {
 
 // New makes the handler. Close ends it.
 func New(o Options) (*Handler, error) {
-	h := &Handler{o: o, started: stamp(), quit: make(chan struct{})}
-	return h, h.serveCluster()
+	h := &Handler{o: o, started: stamp(), quit: make(chan struct{}), looks: share.NewSlots(looksAtOnce, looksWaiting), recent: newRecent()}
+	if err := h.serveCluster(); err != nil {
+		return nil, err
+	}
+	if o.Admin.Exists() {
+		h.keeping.Go(h.keep)
+	}
+	return h, nil
 }
 
 // Close ends the streams of figures.
 func (h *Handler) Close() error {
 	close(h.quit)
+	h.keeping.Wait()
 	return nil
 }

@@ -31,10 +31,12 @@ const (
 
 // query is the part of a list that a request asks for.
 type query struct {
-	search string // in lower case; "": all
-	after  string // the page begins after this sort key; "": at the beginning
-	limit  int    // 0: none
-	node   string // of connections: only those of this gateway; "": all
+	search string   // in lower case; "": all
+	after  string   // the page begins after this sort key; "": at the beginning
+	limit  int      // 0: none
+	node   string   // of connections: only those of this gateway; "": all
+	group  grouping // of connections: what they are grouped by; "": nothing
+	inside string   // of connections: only those of the group with this id; "": all
 }
 
 // pageOf reads a query; usual is the default limit.
@@ -111,6 +113,12 @@ func setPage(c echo.Context, q query, total, matching int, next string) {
 	}
 	if q.node != "" {
 		values.Set(paramNode, q.node)
+	}
+	if q.group != "" {
+		values.Set("group", string(q.group))
+	}
+	if q.inside != "" {
+		values.Set("in", q.inside)
 	}
 	// Relative, since a proxy may have put the gateway below a path (RFC 8288).
 	h.Set("Link", `<?`+values.Encode()+`>; rel="next"`)

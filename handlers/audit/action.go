@@ -35,6 +35,9 @@ const (
 	StreamDrop        Action = "stream.drop"
 	EventDrop         Action = "event.drop"
 	EventRetract      Action = "event.retract"
+	RoomDrop          Action = "room.drop"
+	DocumentChange    Action = "document.change"
+	DocumentDelete    Action = "document.delete"
 	Login             Action = "login"
 	Logout            Action = "logout"
 	CredentialRefuse  Action = "credential.refuse"
@@ -69,6 +72,10 @@ var routes = map[string]map[string]Action{
 	"/db/:db/ns/:ns/streams/:stream/events/:event": {http.MethodDelete: EventDrop},
 
 	"/realtime": {http.MethodDelete: EventRetract},
+
+	"/admin/events/:id":                  {http.MethodDelete: EventRetract},
+	"/admin/rooms/:room":                 {http.MethodDelete: RoomDrop},
+	"/admin/collections/:collection/:id": {http.MethodPut: DocumentChange, http.MethodDelete: DocumentDelete},
 
 	"/auth/login":  {http.MethodPost: Login},
 	"/auth/logout": {http.MethodPost: Logout},

@@ -56,7 +56,7 @@ func (c *conn) fail(kind string, err error, uid string) {
 }
 
 func (c *conn) caller(ctx context.Context, collection string) *caller {
-	return &caller{c.h, share.With(ctx, owner(c.who, c.lease.From)), c.who, collection}
+	return &caller{c.h, share.WithSender(ctx, owner(c.who, c.lease.From), sender(c.who, c.lease.From, c.lease.RequestID)), c.who, collection}
 }
 
 // reach refuses a client without a permission. On sockets, a collection that it may not read looks like an unknown one.

@@ -103,6 +103,9 @@ func (h *Handler) Close() error {
 	return nil
 }
 
+// Model returns the rooms, for the administrator.
+func (h *Handler) Model() *rooms.Rooms { return h.rooms }
+
 // Rooms returns the number of rooms.
 func (h *Handler) Rooms() int { return h.rooms.Count() }
 
@@ -137,7 +140,12 @@ var anybody = &auth.Identity{Name: "room", Kind: "room"}
 
 // charged returns the request's context, with its work charged to the address, since a room needs no credential.
 func charged(c echo.Context) context.Context {
-	return share.With(c.Request().Context(), peer.Owner(anybody.Scope, c.RealIP()))
+	return share.WithSender(c.Request().Context(), peer.Owner(anybody.Scope, c.RealIP()), sender(c.RealIP(), c.Response().Header().Get(echo.HeaderXRequestID)))
+}
+
+// sender is who has sent a push, for those who look at it.
+func sender(from, requestID string) share.Sender {
+	return share.Sender{Name: anybody.Name, Kind: anybody.Kind, Door: doorName, From: from, RequestID: requestID}
 }
 
 // getRoom answers with the addresses of a room. DriftDB's client reads any JSON as a room, whatever the status. So errors are

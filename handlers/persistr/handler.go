@@ -152,7 +152,9 @@ func (h *Handler) authenticate(c echo.Context) (*principal, error) {
 	who, err := h.identify(c)
 	if err == nil {
 		r := c.Request()
-		c.SetRequest(r.WithContext(share.With(r.Context(), peer.Owner(who.identity.Scope, c.RealIP()))))
+		c.SetRequest(r.WithContext(share.WithSender(r.Context(), peer.Owner(who.identity.Scope, c.RealIP()), share.Sender{
+			Name: who.identity.Name, Kind: who.identity.Kind, Door: doorName, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID),
+		})))
 	}
 	return who, err
 }

@@ -22,12 +22,31 @@ import (
 
 // retract takes an event out of the log. It counts as a publish, since it adds an event that says so.
 func (h *Handler) retract(c echo.Context) error {
+	return h.countRetract(func(running bool) (int, error) {
+		id, query, err := h.identify(c)
+		if err != nil {
+			return 0, err
+		}
+		audit.Identify(c, id.Name, id.Kind)
+		return h.retractEvent(c, id, query, running)
+	})
+}
+
+// Retract serves a DELETE for an identity that another door has authenticated.
+func (h *Handler) Retract(c echo.Context, id *auth.Identity, event string) error {
+	return h.countRetract(func(running bool) (int, error) {
+		return h.retractEvent(c, id, url.Values{"id": {event}}, running)
+	})
+}
+
+// countRetract counts a retraction as a publish.
+func (h *Handler) countRetract(f func(running bool) (int, error)) error {
 	started := time.Now()
 	running := h.o.Traffic.EnterPublish()
 	if running {
 		defer h.o.Traffic.LeavePublish()
 	}
-	count, err := h.retractEvent(c, running)
+	count, err := f(running)
 	code := "ok"
 	if err != nil {
 		code = httperr.From(err).Code
@@ -37,13 +56,8 @@ func (h *Handler) retract(c echo.Context) error {
 }
 
 // retractEvent checks in the order of the table in docs/protocol.md. The first fault is the answer.
-func (h *Handler) retractEvent(c echo.Context, running bool) (int, error) {
+func (h *Handler) retractEvent(c echo.Context, id *auth.Identity, query url.Values, running bool) (int, error) {
 	r := c.Request()
-	id, query, err := h.identify(c)
-	if err != nil {
-		return 0, err
-	}
-	audit.Identify(c, id.Name, id.Kind)
 	which, bad := retracted(query)
 	if bad != nil {
 		return 0, bad
@@ -74,7 +88,7 @@ func (h *Handler) retractEvent(c echo.Context, running bool) (int, error) {
 	if !running {
 		return 0, traffic.ErrDraining()
 	}
-	first, err := h.o.Broker.Log().Retract(share.With(r.Context(), id.Scope), which, mayRetract(id), once)
+	first, err := h.o.Broker.Log().Retract(share.WithSender(r.Context(), id.Scope, sender(c, id)), which, mayRetract(id), once)
 	switch {
 	case errors.Is(err, eventlog.ErrGone):
 		if _, answer, _ := h.once(r, id, same); answer != nil { // the same request has just taken it out

@@ -97,15 +97,44 @@ func (h *Handler) authenticated(method string, f action) echo.HandlerFunc {
 		if !who.OriginAllowed(r.Header.Get(echo.HeaderOrigin)) {
 			return httperr.ForeignOrigin()
 		}
-		one := &call{c, method, who, values, pathparam.Get(c, "collection"), pathparam.Get(c, "id")}
-		if err := documents.CheckCollection(one.collection); err != nil {
-			return httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such collection: %v; all answers are JSON, so leave out .js or .html", err)
+		return h.serve(c, method, values, who, f)
+	}
+}
+
+// Serve serves a request for an identity that another door has authenticated.
+func (h *Handler) Serve(c echo.Context, who *auth.Identity) error {
+	values, err := readValues(c.Request().URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	f := h.list
+	if pathparam.Get(c, "id") != "" {
+		f = map[string]action{http.MethodPut: h.counted(h.set), http.MethodDelete: h.counted(h.remove)}[c.Request().Method]
+		if f == nil {
+			f = h.get
 		}
-		if err := one.allowed(); err != nil {
-			return err
-		}
-		c.SetRequest(r.WithContext(share.With(r.Context(), peer.Owner(who.Scope, c.RealIP()))))
-		return f(one)
+	}
+	return h.serve(c, c.Request().Method, values, who, f)
+}
+
+// serve checks what the sender may do, and runs f.
+func (h *Handler) serve(c echo.Context, method string, values url.Values, who *auth.Identity, f action) error {
+	r := c.Request()
+	one := &call{c, method, who, values, pathparam.Get(c, "collection"), pathparam.Get(c, "id")}
+	if err := documents.CheckCollection(one.collection); err != nil {
+		return httperr.New(http.StatusNotFound, httperr.NotFound, "there is no such collection: %v; all answers are JSON, so leave out .js or .html", err)
+	}
+	if err := one.allowed(); err != nil {
+		return err
+	}
+	c.SetRequest(r.WithContext(share.WithSender(r.Context(), peer.Owner(who.Scope, c.RealIP()), sender(c, who))))
+	return f(one)
+}
+
+// sender is who has sent a request, for those who look at what it stores.
+func sender(c echo.Context, who *auth.Identity) share.Sender {
+	return share.Sender{
+		Name: who.Name, Kind: who.Kind, Door: doorName, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID),
 	}
 }
 

@@ -338,7 +338,7 @@ func (g *goroutineStream) send(b []byte) (err error) {
 	g.stalled.begin()
 	defer g.stalled.end()
 	n, err := g.w.Write(b)
-	g.bytes += int64(n)
+	g.bytes.Add(int64(n))
 	g.config.Observer.Wrote(n)
 	if err != nil {
 		return err

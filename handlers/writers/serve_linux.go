@@ -196,7 +196,7 @@ func (sh *shard) flush(s *Stream) bool {
 }
 
 func (sh *shard) wrote(s *Stream, n int) {
-	s.bytes += int64(n)
+	s.bytes.Add(int64(n))
 	if n > 0 {
 		sh.config.Observer.Wrote(n)
 	}

@@ -236,7 +236,7 @@ func (g *goroutineSocket) write(b []byte) error {
 	for len(b) > 0 {
 		g.web.conv.Wrote(len(b), time.Now())
 		n, err := g.conn.Write(b[:min(len(b), piece)])
-		g.bytes += int64(n)
+		g.bytes.Add(int64(n))
 		g.web.written.Add(int64(n))
 		g.config.Observer.Wrote(n)
 		if err != nil {

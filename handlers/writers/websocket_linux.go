@@ -262,9 +262,9 @@ func (sh *shard) flushSocket(s *Stream, now time.Time) bool {
 	if !k.unsent() {
 		return true
 	}
-	before := s.bytes
+	before := s.bytes.Load()
 	done := sh.flush(s)
-	s.web.written.Add(s.bytes - before)
+	s.web.written.Add(s.bytes.Load() - before)
 	if k.phase == closed {
 		return false
 	}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -64,7 +65,7 @@ type Stream struct {
 	Notices Notices // nil: frames of events; streams that do not end by themselves ping as those do
 	Batch   int     // bytes that may gather before they are written, while more events are at hand; 0: none
 
-	bytes   int64
+	bytes   atomic.Int64   // written; the administrator sees it too
 	account *share.Account // of what is yet to be written, while that is much
 	socket  socket         // the shared writer's
 	web     *webSocket     // of a socket
@@ -80,7 +81,7 @@ func (s *Stream) notices(c *Config) Notices {
 
 // Client is whose the stream is, as the administrator sees it.
 func (s *Stream) Client() broker.Client {
-	return broker.Client{RequestID: s.RequestID, Name: s.Identity.Name, Kind: s.Identity.Kind, From: s.From, Started: s.Started}
+	return broker.Client{RequestID: s.RequestID, Name: s.Identity.Name, Kind: s.Identity.Kind, From: s.From, Started: s.Started, Bytes: s.bytes.Load()}
 }
 
 // Owner is who the work for the stream is charged to.
@@ -230,7 +231,7 @@ func (p Place) Serve(c echo.Context, s *Stream) {
 
 func (s *Stream) end(reason broker.End, err error) {
 	s.refund()
-	s.Lease.End(End{Reason: reason, Bytes: s.bytes, Err: err})
+	s.Lease.End(End{Reason: reason, Bytes: s.bytes.Load(), Err: err})
 }
 
 // due says for what reason the stream is over now, or "".

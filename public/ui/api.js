@@ -77,17 +77,26 @@ export async function call(method, path, options = {}) {
   return text ? JSON.parse(text) : null;
 }
 
-// lines asks and gives the objects of an answer that has one a line.
-export async function lines(path, options = {}) {
+// texts asks and gives the lines of an answer as they were written: a parse would change large numbers.
+export async function texts(path, options = {}) {
   const text = await read(await reach("GET", path, { ...options, headers: { Accept: "application/x-ndjson" } }));
-  return text.split("\n").filter(Boolean).map(line => JSON.parse(line));
+  return text.split("\n").filter(Boolean);
+}
+
+// lines asks and gives the objects of an answer that has one a line.
+export const lines = async (path, options) => (await texts(path, options)).map(line => JSON.parse(line));
+
+// raw asks and gives an answer's text and headers.
+export async function raw(method, path, options = {}) {
+  const response = await reach(method, path, options);
+  return { text: await read(response), headers: response.headers };
 }
 
 // list asks for a page of a list, and gives its entries, how many there are in all, how many match what was searched, and
 // the query of the page that follows, "" at the end.
 export async function list(path, query, options = {}) {
   const response = await reach("GET", path + query, options);
-  const number = name => Number(response.headers.get(name) ?? 0);
+  const number = name => response.headers.has(name) ? Number(response.headers.get(name)) : null; // null: the gateway does not count them
   const [, next = ""] = /<(\?[^>]*)>; rel="next"/.exec(response.headers.get("link") ?? "") ?? [];
   return { entries: JSON.parse(await read(response)), total: number("x-total-count"), matching: number("x-match-count"), next };
 }

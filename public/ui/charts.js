@@ -1,7 +1,10 @@
-// A number over time as an SVG line, drawn from points that are kept for 15 minutes.
+// A number over time as an SVG line, drawn from the points of an hour.
 import { el, setText, svg } from "./dom.js";
 
-const kept = 15 * 60; // seconds, and points: one a second
+const kept = 60 * 60; // seconds
+const fine = 300; // seconds in which each point stays; of older ones, those of ten seconds become one
+const bucket = 10_000; // milliseconds
+const many = 900; // points after which the older ones are joined
 const width = 600, height = 100;
 
 // History keeps points {at, …} in order; one without values marks a break.
@@ -12,14 +15,54 @@ export class History {
     this.points.push(point);
     const oldest = point.at - kept * 1000;
     let old = 0;
-    while (this.points[old].at < oldest || this.points.length - old > kept + 10) old++;
+    while (this.points[old].at < oldest) old++;
     if (old) this.points.splice(0, old);
+    if (this.points.length > many) this.#join(point.at - fine * 1000);
+  }
+
+  // before puts points before all others, such as those that the gateway has kept.
+  before(points) {
+    const first = this.points[0]?.at ?? Infinity;
+    this.points.unshift(...points.filter(p => p.at < first));
+  }
+
+  // join makes one point of those of ten seconds, up to a time.
+  #join(until) {
+    const joined = [], rest = this.points.findIndex(p => p.at >= until);
+    let some = [];
+    const flush = () => {
+      if (some.length) joined.push(mean(some));
+      some = [];
+    };
+    for (const p of this.points.slice(0, rest)) {
+      if (some.length && p.at - some[0].at >= bucket) flush();
+      if (isBreak(p)) {
+        flush();
+        joined.push(p);
+      } else some.push(p);
+    }
+    flush();
+    this.points.splice(0, rest, ...joined);
   }
 
   // age is how many seconds it covers.
   get age() {
     return this.points.length ? (this.points.at(-1).at - this.points[0].at) / 1000 : 0;
   }
+}
+
+// A point without values marks a break.
+const isBreak = p => Object.keys(p).length === 1;
+
+// mean is one point for several: rates are averaged, and of the rest the last counts, or the greatest lag.
+function mean(points) {
+  const last = points.at(-1), sum = { ...last };
+  for (const name of ["eventsRate", "deliveriesRate"]) {
+    const known = points.map(p => p[name]).filter(Number.isFinite);
+    if (known.length) sum[name] = known.reduce((a, b) => a + b) / known.length;
+  }
+  sum.lag = Math.max(...points.map(p => p.lag ?? 0));
+  return sum;
 }
 
 // ceiling is the top of the axis: a round number at or above the greatest value.

@@ -1,14 +1,17 @@
-// The table of connected clients, each of which can be found and cut.
-import { $, el, message, reconcile, setText } from "./dom.js";
+// The table of connected clients, each of which can be found and cut. Of thousands, groups show first where they are.
+import { $, act, el, message, reconcile, setText } from "./dom.js";
 import { call } from "./api.js";
 import { confirm } from "./dialog.js";
-import { milliseconds, setWhen, when } from "./format.js";
+import { bytes, count, milliseconds, setWhen, when } from "./format.js";
 import { Pages } from "./pages.js";
 import { onSession, session } from "./session.js";
 
 const every = 2000; // milliseconds, and more where there are many
 
-let pages, timer = 0, node = "";
+const groupings = [["", "Each"], ["key", "By key"], ["channel", "By channel"]];
+const grouped = 5000; // milliseconds between looks at groups, for which the gateway goes through all connections
+
+let pages, timer = 0, node = "", by = "", inside = null; // inside: the group whose clients show, null for none
 
 const path = id => `/admin/connections/${encodeURIComponent(id)}`;
 
@@ -31,9 +34,44 @@ function update(tr, c) {
   lag.classList.toggle("hot", c.lag_ms > 1000);
 }
 
+function groupRow(g) {
+  return el("tr", {},
+    el("th", { scope: "row", class: "wrap" }, el("button", { type: "button", class: "link", title: "Show its clients", onclick: () => enter(g) }, el("bdi", { text: g.name || "–" })), " ", g.kind ? el("span", { class: "chip", text: g.kind }) : ""),
+    ...Array.from({ length: 4 }, () => el("td", { class: "number" })));
+}
+
+function updateGroup(tr, g) {
+  const texts = [count(g.connections), g.lagging ? count(g.lagging) : "–", g.lag_ms ? milliseconds(g.lag_ms) : "–", bytes(g.bytes)];
+  texts.forEach((text, i) => setText(tr.children[i + 1], text));
+  for (const i of [2, 3]) tr.children[i].classList.toggle("hot", g.lagging > 0);
+}
+
+const groups = () => Boolean(by && !inside);
+
 function draw(entries) {
-  reconcile($("clients-rows"), entries, c => c.id, row, update);
-  $("clients-table").hidden = !entries.length;
+  reconcile($("clients-rows"), groups() ? [] : entries, c => c.id, row, update);
+  reconcile($("groups-rows"), groups() ? entries : [], g => g.group, groupRow, updateGroup);
+  $("clients-table").hidden = groups() || !entries.length;
+  $("groups-table").hidden = !groups() || !entries.length;
+}
+
+// regroup shows other groups, or the clients of one.
+function regroup(to, group = null) {
+  by = to;
+  inside = group;
+  for (const [name] of groupings) $(`group-${name || "each"}`).checked = name === by;
+  setText($("groups-name"), by === "channel" ? "Channels" : "Key");
+  $("group-back").hidden = !inside;
+  setText($("group-back"), inside ? `All groups (this is ${inside.name || "–"})` : "");
+  pages.all = groups() ? "groups" : inside ? "connected in all" : "connected";
+  pages.forget();
+  void load();
+}
+
+function enter(g) {
+  $("clients-filter").value = "";
+  regroup(by, g);
+  $("clients-title").focus();
 }
 
 async function sever(c) {
@@ -63,7 +101,7 @@ async function load() {
   if (!session.admin || document.hidden || $("overview").hidden) return;
   if (session.node !== node) look();
   await pages.load();
-  timer ||= setTimeout(load, Math.max(every, pages.total / 10));
+  timer ||= setTimeout(load, Math.max(groups() ? grouped : every, pages.total / 10));
 }
 
 export const drawClients = () => void load();
@@ -71,8 +109,11 @@ export const drawClients = () => void load();
 export function startClients() {
   pages = new Pages({
     path: "/admin/connections", search: $("clients-filter"), count: $("clients-count"), place: $("clients-pages"), draw,
-    none: "Nobody is connected.", all: "connected", also: () => node ? { node } : {},
+    none: "Nobody is connected.", all: "connected", also: () => ({ ...node && { node }, ...by && { group: by }, ...inside && { in: inside.group } }),
   });
+  reconcile($("groupings"), groupings, ([name]) => name, ([name, text]) => el("label", {},
+    el("input", { type: "radio", name: "grouping", id: `group-${name || "each"}`, checked: !name, onchange: () => regroup(name) }), el("span", { text })));
+  act($("group-back"), "click", () => regroup(by));
   onSession(drawClients);
   document.addEventListener("visibilitychange", drawClients);
 }

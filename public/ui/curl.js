@@ -7,7 +7,7 @@ const header = c => c?.kind === "token" ? `Authorization: Bearer ${c.value}` : `
 
 export function watchLine(credential, channels = "") {
   const query = channels ? `?channels=${encodeURIComponent(channels)}` : "";
-  const address = at("/realtime") + query;
+  const address = at(credential?.kind === "admin" ? "/admin/events" : "/realtime") + query;
   return `curl -N -H ${quote(header(credential))} ${query ? quote(address) : address}`;
 }
 

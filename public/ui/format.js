@@ -26,6 +26,9 @@ export function duration(seconds) {
   return "0 s";
 }
 
+// age counts by the second within the first hour.
+const age = seconds => seconds < 60 || seconds >= 3600 ? duration(seconds) : `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
+
 // skew is how far the server's clock is before ours, in milliseconds.
 let skew = 0;
 
@@ -37,9 +40,8 @@ export function setSkew(server) {
 
 function relative(date) {
   const seconds = (Date.now() + skew - date) / 1000;
-  if (seconds < -5) return `in ${duration(-seconds)}`;
-  if (seconds < 5) return "now";
-  return `${seconds < 60 ? `${Math.floor(seconds / 5) * 5} s` : duration(seconds)} ago`;
+  if (seconds <= -1) return `in ${duration(-seconds)}`;
+  return seconds < 1 ? "now" : `${age(seconds)} ago`;
 }
 
 // idTime is about when an event was stored: ids are microseconds of the log's own time, which is away from the clock's by what

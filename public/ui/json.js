@@ -34,6 +34,21 @@ export function member(raw, name) {
   return "";
 }
 
+// parts are the elements of an array as they were written.
+export function parts(raw) {
+  const all = [];
+  let depth = 0, from = -1;
+  for (const { 0: t, index } of raw.matchAll(tokens)) {
+    if (t === "}" || t === "]") depth--;
+    if (from >= 0 && (depth === 0 || depth === 1 && t === ",")) {
+      all.push(raw.slice(from, index).trim());
+      from = -1;
+    } else if (from < 0 && depth === 1 && t !== "," && t !== "]") from = index;
+    if (t === "{" || t === "[") depth++;
+  }
+  return all;
+}
+
 // fault says what is wrong with a text as JSON, "" if nothing is.
 export function fault(text) {
   if (!text.trim()) return "";

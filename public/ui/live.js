@@ -18,7 +18,8 @@ function address() {
   const query = new URLSearchParams();
   if (channels()) query.set("channels", channels());
   if ($("history").value) query.set("from", $("history").value);
-  return `/realtime?${query}`;
+  else if (credential.kind === "admin") query.set("from", "now"); // without it, the administrator gets all that is stored
+  return `${credential.kind === "admin" ? "/admin/events" : "/realtime"}?${query}`;
 }
 
 function take(frame) {
@@ -63,7 +64,7 @@ function sees() {
   const asked = channels();
   const claims = credential.kind === "token" ? claimsOf(credential.value) : null;
   const grant = claims && (Array.isArray(claims.realtime) ? claims.realtime : claims.realtime?.sub);
-  let text = asked ? `Shows ${asked.replaceAll(",", ", ")}.` : "Shows every channel that this credential may see.";
+  let text = asked ? `Shows ${asked.replaceAll(",", ", ")}.` : credential.kind === "admin" ? "Shows every channel of /realtime, by the admin key." : "Shows every channel that this credential may see.";
   if (Array.isArray(grant)) text += ` The token names ${grant.join(", ") || "none"}.`;
   if (Number.isFinite(claims?.exp)) text += ` It expires ${new Date(claims.exp * 1000).toLocaleString()}.`;
   setText($("sees"), text);
@@ -74,13 +75,19 @@ export function connect() {
   follow?.close();
   follow = null;
   broken = reached = false;
-  credential = session.key;
-  if (!credential) return onstate({ name: "off" });
+  credential = watching();
+  if (!credential || credential.kind === "admin" && $("events").hidden) return onstate({ name: "off" }); // all events are many: they come once somebody looks
   sees();
   follow = new Follow(address(), { credential, onframe: take, onstate: state });
 }
 
-export const drawLive = draw;
+// watching is the credential that reads the events. The admin key needs no second one.
+const watching = () => session.key ?? session.admin;
+
+export function drawLive() {
+  if (credential && !follow) connect();
+  draw();
+}
 
 export const reconnect = () => follow?.again();
 
@@ -90,14 +97,14 @@ export function startLive(report) {
     clear();
     connect();
   });
-  $("watch-tools").append(copier(() => watchLine(session.key, channels()), { label: "Copy as curl", name: "Copy as curl: this stream" }));
+  $("watch-tools").append(copier(() => watchLine(watching(), channels()), { label: "Copy as curl", name: "Copy as curl: this stream" }));
   addEventListener("online", reconnect);
   startList();
 }
 
 // keyChanged connects where the key is another one.
 export function keyChanged() {
-  if (session.key?.value === credential?.value && follow) return;
+  if (watching()?.value === credential?.value && follow) return;
   clear();
   connect();
 }

@@ -4,6 +4,7 @@ import { loadAccounts, startAccounts } from "./accounts.js";
 import { auditChanged, drawAudit, reconnectAudit, startAudit } from "./audit.js";
 import { loadBackups, startBackups } from "./backups.js";
 import { drawClients, startClients } from "./clients.js";
+import { drawData, startData } from "./data.js";
 import { drawGateways, gatewaysOf, startGateways } from "./gateways.js";
 import { loadKeys, startKeys } from "./keys.js";
 import { drawLive, keyChanged, reconnect, startLive } from "./live.js";
@@ -22,6 +23,7 @@ import { loadUsers, startUsers } from "./users.js";
 const views = [
   { group: "Live", id: "overview", title: "Overview", open: () => [drawOverview, drawGateways, drawClients].forEach(draw => draw()) },
   { group: "Live", id: "events", title: "Events", key: true, open: drawLive },
+  { group: "Live", id: "stored", title: "Data", open: () => {} },
   { group: "Access", id: "keys", title: "Keys", open: loadKeys },
   { group: "Access", id: "tokens", title: "Tokens", key: true, open: loadTokens },
   { group: "Access", id: "revocations", title: "Revocations", open: loadRevocations },
@@ -51,14 +53,16 @@ function draw() {
   $("intro").hidden = now !== "intro";
   for (const { id } of views) $(id).hidden = id !== now;
   drawMenu(now, views, allowed);
-  $("live").hidden = !session.key;
+  $("live").hidden = !(session.key || session.admin);
+  $("publisher").hidden = !session.key;
+  $("publish-hint").hidden = Boolean(session.key);
   const place = now === "intro" ? $("intro-door") : $("main");
   if ($("door").parentElement !== place) place.prepend($("door"));
-  $("door").hidden = !(adding || now === "intro" || now === "events" && !session.key);
-  setText($("door-title"), now === "events" && !session.key ? "The admin key cannot read events. Add an API key or a token:" : "");
+  $("door").hidden = !(adding || now === "intro");
   $("add").hidden = !(session.key || session.admin) || !$("door").hidden && !adding;
   $("add").setAttribute("aria-expanded", String(adding));
   credentials();
+  if (now === "stored") drawData();
   if (started) viewOf(now)?.open();
 }
 
@@ -144,6 +148,7 @@ startOverview(state("stats-state", reconnectStats), stats => {
 });
 startGateways();
 startClients();
+startData();
 startKeys();
 startTokens();
 startRevocations();

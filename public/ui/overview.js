@@ -1,11 +1,12 @@
 // The administrator's overview: figures and charts from /admin/stats, once a second.
 import { $, el, reconcile, setText } from "./dom.js";
+import { call } from "./api.js";
 import { Chart, History } from "./charts.js";
 import { bytes, count, duration, milliseconds, rate } from "./format.js";
 import { session } from "./session.js";
 import { Follow } from "./stream.js";
 
-const spans = [60, 300, 900];
+const spans = [60, 300, 900, 3600];
 const counters = ["events", "deliveries"];
 
 const charts = [
@@ -64,6 +65,24 @@ function point(stats) {
   return p;
 }
 
+// remember fills the charts with what the gateway has kept.
+async function remember(credential, node) {
+  let got;
+  try {
+    got = await call("GET", `/admin/stats/history${node ? `?${new URLSearchParams({ node })}` : ""}`, { credential });
+  } catch {
+    return; // the stream of figures says what is wrong
+  }
+  if (credential !== session.admin || node !== session.node) return;
+  const now = Date.parse(got.time);
+  const points = got.samples.map(s => ({
+    at: now - s.age * 1000, connections: s.connections, eventsRate: s.events / s.seconds, deliveriesRate: s.deliveries / s.seconds,
+    lag: s.lag_ms, log: s.log_bytes, rss: s.rss,
+  }));
+  past.before(points);
+  draw();
+}
+
 function take(frame) {
   if (frame.type !== "stats") return;
   const stats = whole(JSON.parse(frame.data));
@@ -71,6 +90,7 @@ function take(frame) {
   const before = past.points.at(-1);
   if (before && p.at <= before.at) past = new History(); // the server's clock was set back
   else if (before && p.at - before.at > 5000) past.add({ at: before.at + 1 });
+  else if (before && !last) for (const name of counters) p[`${name}Rate`] ??= before[`${name}Rate`]; // the gateway's own, a second ago
   if (before?.stats) delete before.stats;
   past.add({ ...p, counts: tiles.map(t => t.of(stats)) });
   last = stats;
@@ -80,7 +100,7 @@ function take(frame) {
 
 function draw() {
   if (!last || document.hidden || $("overview").hidden) return;
-  const span = chosen || spans.find(s => s >= past.age) || spans.at(-1);
+  const span = chosen || spans.slice(0, 3).find(s => s >= past.age) || 900;
   $(`span-${span}`).checked = true;
   for (const chart of charts) chart.draw(past.points, span);
   drawTiles();
@@ -163,6 +183,7 @@ export function adminChanged() {
   drawWhose();
   if (!credential) return onstate({ name: "off", text: "" });
   follow = new Follow(node ? `/admin/stats?${new URLSearchParams({ node })}` : "/admin/stats", { credential, onframe: take, onstate, silence: 10_000 });
+  void remember(credential, node);
 }
 
 export function startOverview(tellState, tellData) {

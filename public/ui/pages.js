@@ -18,9 +18,9 @@ export class Pages {
   #timer = 0;
   #credential = null;
 
-  // what: {path, search, count, place, draw, none, one, all, also, read}: the field and the texts that it fills, where its buttons go, what
-  // shows the entries, what it says of none, what it calls one and all, a function that gives further parameters, and one that
-  // reads a page in another way than list, if there are any.
+  // what: {path, term, search, count, place, draw, none, one, all, also, read}: the parameter of a search, the field and the texts that it fills,
+  // where its buttons go, what shows the entries, what it says of none, what it calls one and all, a function that gives further
+  // parameters, and one that reads a page in another way than list, if there are any.
   constructor(what) {
     Object.assign(this, what);
     this.fault = el("p", { class: "answer bad", role: "alert" });
@@ -41,7 +41,7 @@ export class Pages {
   #reset() {
     const words = this.search.value.trim();
     const query = new URLSearchParams({ limit, ...this.also?.() });
-    if (words) query.set("search", words);
+    if (words) query.set(this.term ?? "search", words);
     this.#queries = [`?${query}`];
   }
 
@@ -106,9 +106,10 @@ export class Pages {
   }
 
   #summary() {
+    if (this.total === null) return this.entries.length ? `${count(this.entries.length)} shown${this.#next ? ", more follow" : ""}` : this.search.value.trim() ? "None matches." : this.none;
     if (!this.total) return this.none;
     const before = (this.#queries.length - 1) * limit;
     const part = before || this.#next ? `, ${count(before + 1)} to ${count(before + this.entries.length)} are shown` : "";
-    return (this.search.value.trim() ? `${count(this.#matching)} of ${count(this.total)} match` : `${count(this.total)} ${this.total === 1 ? this.one ?? this.all : this.all}`) + part;
+    return (this.search.value.trim() && this.#matching !== null ? `${count(this.#matching)} of ${count(this.total)} match` : `${count(this.total)} ${this.total === 1 ? this.one ?? this.all : this.all}`) + part;
   }
 }

@@ -31,6 +31,7 @@ function opened(frame, at) {
     el("pre", { tabindex: "0", role: "region", "aria-label": "The event as JSON" }, el("code", { text: pretty(frame.data) })),
     el("div", { class: "opened-foot" },
       el("span", { class: "dim", text: `id ${frame.id}, ${at.toISOString()}` }),
+      session.admin ? el("a", { href: `#stored/event/${frame.id}`, text: "Its way" }) : "",
       copier(() => frame.data, { label: "Copy JSON" }),
       copier(() => publishLine(session.key, frame.data), { label: "Copy as curl" })));
 }

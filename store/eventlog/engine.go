@@ -48,6 +48,9 @@ type Reader interface {
 	// Streams returns at most limit streams of a space without retention, in order of their names. The names begin with
 	// prefix and are greater than after.
 	Streams(ctx context.Context, space, prefix, after string, limit int) ([]StreamState, error)
+	// Names is Streams for any space. It counts the events of a stream up to MostCounted, and returns the name after which the
+	// next call goes on, or "" at the end.
+	Names(ctx context.Context, space, prefix, after string, limit int) (found []StreamState, next string, err error)
 	// Rows calls f for each row whose key begins with prefix, in order.
 	Rows(prefix string, f func(Row) error) error
 	// Weight is the number of bytes that an event adds to State.Bytes.
@@ -57,6 +60,9 @@ type Reader interface {
 	// Runs are the runs of the log, oldest first; the current one is last. A new log has none.
 	Runs() []Run
 }
+
+// MostCounted is up to how many events of a stream Names counts: to count all of a long stream takes long.
+const MostCounted = 1000
 
 // Optional interfaces of an engine. The memory engine has fewer of them.
 type (

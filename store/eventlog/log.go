@@ -36,6 +36,7 @@ type Log struct {
 	end     func()
 	tail    func([]Event, uint64)
 	edited  func(*Edit)
+	stored  func(by share.Sender, first uint64, count int)
 
 	settled   atomic.Uint64
 	place     atomic.Uint64 // of the last entry that was applied
@@ -149,6 +150,20 @@ func (l *Log) OnEdit(f func(*Edit)) {
 	l.edited = f
 }
 
+// OnStored sets the function that gets the sender of each request that was stored through this log, with the ids of its
+// events. It is called before Append returns. Call OnStored before the first Append.
+func (l *Log) OnStored(f func(by share.Sender, first uint64, count int)) { l.stored = f }
+
+// note passes on who has sent a request that was just stored.
+func (l *Log) note(ctx context.Context, r *Request, first uint64) {
+	if l.stored == nil || first == 0 || r.Once != nil && r.Once.Replayed {
+		return
+	}
+	if by, ok := share.SenderOf(ctx); ok {
+		l.stored(by, first, len(r.Events))
+	}
+}
+
 // Clock is the log's clock.
 func (l *Log) Clock() *Clock { return l.clock }
 
@@ -192,6 +207,11 @@ func (l *Log) Find(space, stream, key string) (uint64, error) {
 // Streams describes some streams of a space without retention: see Reader.
 func (l *Log) Streams(ctx context.Context, space, prefix, after string, limit int) ([]StreamState, error) {
 	return l.engine.Streams(ctx, space, prefix, after, limit)
+}
+
+// Names describes some streams of any space: see Reader.
+func (l *Log) Names(ctx context.Context, space, prefix, after string, limit int) (found []StreamState, next string, err error) {
+	return l.engine.Names(ctx, space, prefix, after, limit)
 }
 
 // Row is the value of a row, nil where there is none.
@@ -276,6 +296,9 @@ func (l *Log) Append(ctx context.Context, r *Request) (uint64, error) {
 		case <-p.done:
 			first, err := p.first, p.err
 			l.reuse(p)
+			if err == nil {
+				l.note(ctx, r, first)
+			}
 			return first, err
 		case <-ctx.Done():
 			return p.giveUp(ctx.Err())

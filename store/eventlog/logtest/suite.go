@@ -43,6 +43,7 @@ var suite = map[string]func(*testing.T, Opener){
 	"age":                  testAge,
 	"bytes":                testBytes,
 	"spaces":               testSpaces,
+	"names":                testNames,
 	"rows":                 testRows,
 	"condition races":      testConditionRaces,
 	"long views":           testLongView,
