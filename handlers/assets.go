@@ -90,7 +90,7 @@ func (a assets) serve(c echo.Context) error {
 	if name == "/" || strings.HasPrefix(name, "/ui/") || name == "/rest/_jsapi.doc" {
 		h.Set(echo.HeaderContentSecurityPolicy, pagePolicy)
 	} else {
-		h.Set("Cross-Origin-Resource-Policy", "cross-origin") // pages of other origins use the SDK too
+		h.Set("Cross-Origin-Resource-Policy", "cross-origin") // pages of other origins use the SDK, and tools read the descriptions
 	}
 	http.ServeContent(c.Response(), c.Request(), "", time.Time{}, bytes.NewReader(file.content))
 	return nil
@@ -101,14 +101,18 @@ func (assets) Name() string { return traffic.DoorOther }
 
 // Register adds the routes.
 func (a assets) Register(e *echo.Echo) {
-	for _, p := range []string{"/", "/ui/*", "/sdk/*", "/rest/_jsapi.js", "/rest/_jsapi.doc"} {
+	for _, p := range []string{"/", "/ui/*", "/sdk/*", "/rest/_jsapi.js", "/rest/_jsapi.doc", "/openapi.json", "/asyncapi.json"} {
 		e.GET(p, a.serve)
 	}
 }
 
-// CORS lets pages of all origins load the SDK, but not the gateway's own pages.
+// CORS lets pages of all origins load the SDK and what describes the gateway, but not the gateway's own pages.
 func (assets) CORS() []cors.Rule {
-	return []cors.Rule{{Path: "/sdk", Methods: "GET, HEAD, POST"}}
+	return []cors.Rule{
+		{Path: "/sdk", Methods: "GET, HEAD, POST"},
+		{Path: "/openapi.json", Methods: "GET, HEAD"},
+		{Path: "/asyncapi.json", Methods: "GET, HEAD"},
+	}
 }
 
 // Close has nothing to end.
