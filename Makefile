@@ -18,10 +18,10 @@ cluster: build nats-server ## a whole cluster on this machine, to try it: 3 NATS
 
 test: deps check unit e2e cross ## everything that CI runs
 
-deps: ## nginx, Chromium, Firefox, a C compiler for -race, and what examples/auth runs on, where they are missing
+deps: ## nginx, Chromium, Firefox, a C compiler for -race, and what the examples run on, where they are missing
 	./scripts/install-test-deps.sh
 
-check: ## the source, without running it: gofmt, vet, staticcheck, tidy go.mod files, bench/ built and tested, no tracked file that .gitignore names
+check: ## the source, without running it: gofmt, vet, staticcheck, tidy go.mod files, bench/ and openapi/ built and tested, no tracked file that .gitignore names
 	GO="$(GO)" ./scripts/check.sh
 
 unit: ## all tests, with the race detector
@@ -86,8 +86,8 @@ bench: ## the whole server against its peers and against floors: BENCH="-only id
 microbench: ## benchmarks beside the code
 	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)
 
-generate: ## .env.example and the settings table, from config.Config
-	$(GO) generate ./config
+generate: ## .env.example and the tables of docs/settings.md, from config.Config; the manual pages, from the help
+	$(GO) generate ./config ./cli
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

@@ -25,6 +25,10 @@ type Options struct {
 	TokenSecret string        // of the gateway's own tokens, which gateways share; "": it makes none
 	// FirstKey makes the key of a first start. It is called where the store has no key; nil: there is none.
 	FirstKey func() (string, error)
+	KeptKey  string // the key of an earlier first start, which stays in force beside those of the store; "": there is none
+	// EndedKey is the key of an earlier first start that is not in force any more, and EndedWhy the reason: whoever still
+	// sends the key learns it.
+	EndedKey, EndedWhy string
 
 	APIKeys     string // JSON list
 	APIKeysFile string
@@ -66,8 +70,9 @@ type Authenticator struct {
 	backend          *backend.Backend // nil if no application decides
 	global           bool
 	queryCredentials bool
-	cookie           string // its name; "": no cookie carries a credential
-	pages            pages  // that may make changes by it
+	ended            *endedKey // nil: there is none
+	cookie           string    // its name; "": no cookie carries a credential
+	pages            pages     // that may make changes by it
 	now              func() time.Time
 
 	quit  chan struct{}
@@ -123,7 +128,7 @@ func (o *Options) defaults() {
 
 func newAuthenticator(o Options) *Authenticator {
 	return &Authenticator{
-		passwords: o.Passwords, keys: newKeyring(o),
+		passwords: o.Passwords, keys: newKeyring(o), ended: newEndedKey(o.EndedKey, o.EndedWhy),
 		global: o.Global, queryCredentials: o.QueryCredentials, cookie: o.Cookie, pages: newPages(o.Origins, o.Proxies),
 		now: o.Now, revoked: newRevoked(), guesses: tries.NewGuard(keyTries), accepted: tries.NewGuard(keyTries), quit: make(chan struct{}),
 	}
@@ -171,6 +176,9 @@ func (a *Authenticator) Close() error {
 	}
 	return nil
 }
+
+// HasKey reports whether a value is an API key that is in force.
+func (a *Authenticator) HasKey(value string) bool { return a.keys.find(value) != nil }
 
 // KeysReady reports whether tokens can be checked. With JWT_JWKS_URL, they cannot until it was fetched once.
 func (a *Authenticator) KeysReady() bool { return a.jwks == nil || a.jwks.ready() }
@@ -264,6 +272,9 @@ func (a *Authenticator) look(ctx context.Context, value string) (l looked) {
 	})
 	if behind != nil {
 		return looked{err: errBehind}
+	}
+	if l.err == errUnknownKey && a.ended.is(value) {
+		l.err = a.ended.err
 	}
 	return l
 }

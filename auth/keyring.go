@@ -206,6 +206,12 @@ func (r *keyring) byID(id string) *Key {
 	return nil
 }
 
+// isFirst reports whether an id is that of the key of the first start.
+func (r *keyring) isFirst(id string) bool {
+	k := r.byID(id)
+	return k != nil && !k.stored && r.firstKey != "" && k.hash == sha256.Sum256([]byte(r.firstKey))
+}
+
 // SettingError is a fault in a setting that auth reads.
 type SettingError struct {
 	Name string

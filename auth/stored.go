@@ -32,7 +32,7 @@ type KeyInfo struct {
 	Frames   string     `json:"frames"`
 	Expires  *time.Time `json:"expires"`
 	Version  string     `json:"version,omitempty"`  // a new one after each change; "" if the key is read-only
-	ReadOnly bool       `json:"readonly,omitempty"` // it is a key of the settings
+	ReadOnly bool       `json:"readonly,omitempty"` // it is a key of the settings, or of the first start
 }
 
 // KeyChange has the new values of a key's fields. nil leaves a field unchanged.
@@ -53,6 +53,7 @@ type KeyChange struct {
 var (
 	ErrNoKey       = errors.New("there is no such key")
 	ErrReadOnly    = errors.New("this key is in the settings; change it there")
+	ErrFirstKey    = errors.New("this is the key of the first start; to end it, set API_KEYS, or delete its file in DATA_DIR, and start the gateway again")
 	ErrBadKey      = errors.New("the key is not valid")
 	ErrTooManyKeys = errors.New("there are too many keys")
 	ErrRevocation  = errors.New("give either jti or subject")
@@ -78,7 +79,8 @@ func (a *Authenticator) openStore(o Options) (err error) {
 	if a.users, err = user.Open(o.Log, o.Passwords, o.Now); err != nil {
 		return err
 	}
-	if o.FirstKey != nil && a.StoredKeys() == 0 {
+	a.keys.firstKey = o.KeptKey
+	if o.KeptKey == "" && o.FirstKey != nil && a.StoredKeys() == 0 {
 		a.keys.firstKey, err = o.FirstKey()
 	}
 	return err
@@ -224,6 +226,8 @@ func (a *Authenticator) changeable(id string) (k storedKey, row eventlog.Row, er
 			return k, row, fmt.Errorf("reading a key: %w", err)
 		}
 		return k, row, nil
+	case a.keys.isFirst(id):
+		return k, row, ErrFirstKey
 	case a.keys.byID(id) != nil:
 		return k, row, ErrReadOnly
 	}

@@ -10,12 +10,22 @@ import (
 	"sluice/config/spelling"
 )
 
-// checkArguments compares a command's arguments with its line of use: NAME is required, [NAME] is not.
+// olderArgument is the annotation with an argument that the help does not show any more, and that still works.
+const olderArgument = "older argument"
+
+// olderGateway is the address as an argument, which some commands took before all had --url.
+var olderGateway = map[string]string{olderArgument: "[GATEWAY]"}
+
+// checkArguments compares a command's arguments with its line of use: NAME is required, [NAME] is not, and [NAME...] stands
+// for any number.
 func checkArguments(cmd *cobra.Command, args []string) error {
 	if cmd.HasAvailableSubCommands() {
 		return checkCommand(cmd, args)
 	}
-	names := strings.Fields(cmd.Use)[1:]
+	names := strings.Fields(cmd.Use + " " + cmd.Annotations[olderArgument])[1:]
+	if len(names) > 0 && strings.HasSuffix(names[len(names)-1], "...]") {
+		return nil
+	}
 	if len(args) > len(names) {
 		return usageError{fmt.Errorf("unexpected argument %s", args[len(names)])}
 	}

@@ -17,17 +17,18 @@ type Backup struct {
 func backupCommand(std *Streams) *cobra.Command {
 	c := &Backup{}
 	cmd := &cobra.Command{
-		Use:     "backup [GATEWAY]",
+		Use:     "backup",
 		Short:   "Make a copy of a running gateway's store.",
 		Example: "  ADMIN_KEY=… sluice backup --url http://127.0.0.1:8080",
-		Long:    "GATEWAY is the gateway, as --url.\n\nThe copy is consistent and holds all that was acknowledged. It lies on the gateway's machine, under DATA_DIR/backups; its path is printed. To restore, stop the gateway and start it with DATA_DIR set to a copy of that folder.",
-		Args:    checkArguments,
+		Long:    "The copy is consistent and holds all that was acknowledged. It lies on the gateway's machine, under DATA_DIR/backups; its path is printed. To restore, stop the gateway and start it with DATA_DIR set to a copy of that folder.",
+		Args:    checkArguments, Annotations: olderGateway,
 		RunE: func(_ *cobra.Command, args []string) error {
 			c.Gateway = argument(args, 0)
 			return c.Run(std)
 		},
 	}
 	addFlags(cmd.Flags(), "Gateway", c.adminAPI.flags)
+	std.jsonFlag(cmd.Flags())
 	return cmd
 }
 
@@ -37,10 +38,14 @@ func (c *Backup) Run(std *Streams) error {
 	if err != nil {
 		return err
 	}
-	var answer struct{ Path string }
-	if err := c.call(base, http.MethodPost, "/admin/backup", nil, &answer, 5*time.Minute); err != nil {
+	var answer struct {
+		Path string `json:"path"`
+	}
+	err = newProgress(std.Err).during("the gateway copies its store", func() error {
+		return c.call(base, http.MethodPost, "/admin/backup", nil, &answer, 5*time.Minute)
+	})
+	if err != nil {
 		return fmt.Errorf("no backup was made: %w", err)
 	}
-	_, err = fmt.Fprintln(std.Out, answer.Path)
-	return err
+	return std.result(answer, oneLine(answer.Path)+"\n")
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -21,18 +20,17 @@ type Bench struct {
 	access
 	gatewayURL
 	load.Options
-	JSON   bool
 	Server string // wins over URL
 }
 
 func benchCommand(std *Streams) *cobra.Command {
 	c := &Bench{}
 	cmd := &cobra.Command{
-		Use:     "bench [SERVER]",
+		Use:     "bench",
 		Short:   "Put load on a gateway on this machine, check every event, and measure.",
 		Example: "  SLUICE_KEY=… sluice bench -n 1000 -e 2000 -r 20 --pid $(pgrep -n sluice)",
-		Long:    "SERVER is the server, as --url; it must be on this machine.\n\nEvery subscriber's events are checked: one lost, repeated, out of order or of another channel makes the exit code 1. Linux only, and only to loopback addresses.",
-		Args:    checkArguments,
+		Long:    "The server must be on this machine.\n\nEvery subscriber's events are checked: one lost, repeated, out of order or of another channel makes the exit code 1. Linux only, and only to loopback addresses.",
+		Args:    checkArguments, Annotations: map[string]string{olderArgument: "[SERVER]"},
 		RunE: func(_ *cobra.Command, args []string) error {
 			c.Server = argument(args, 0)
 			return c.Run(std)
@@ -40,13 +38,16 @@ func benchCommand(std *Streams) *cobra.Command {
 	}
 	addFlags(cmd.Flags(), "Subscribers", c.subscriberFlags)
 	addFlags(cmd.Flags(), "Events", c.eventFlags)
-	addFlags(cmd.Flags(), "Measurement", c.measurementFlags)
+	addFlags(cmd.Flags(), "Measurement", func(f *pflag.FlagSet) {
+		c.measurementFlags(f)
+		std.jsonVar(f, "Print the report as JSON.")
+	})
 	addFlags(cmd.Flags(), "Requests, to measure other servers and doors", c.requestFlags)
 	addFlags(cmd.Flags(), "TLS and HTTP/2", c.transportFlags)
 	addFlags(cmd.Flags(), "WebSockets", c.webSocketFlags)
 	addFlags(cmd.Flags(), "Gateway", func(f *pflag.FlagSet) {
-		c.access.flags(f)
 		c.gatewayURL.flags(f)
+		c.access.flags(f)
 	})
 	return cmd
 }
@@ -73,7 +74,6 @@ func (c *Bench) measurementFlags(f *pflag.FlagSet) {
 	f.DurationVar(&c.Hold, "hold", 0, "Wait this `DURATION` after all have connected, before memory is measured.")
 	f.DurationVar(&c.Wait, "wait", 10*time.Second, "Give up when nothing has arrived for this `DURATION`.")
 	f.IntSliceVar(&c.PIDs, "pid", nil, "The server's processes: `PID,...`; their CPU and memory are read from /proc.")
-	f.BoolVar(&c.JSON, "json", false, "Print the report as JSON.")
 }
 
 func (c *Bench) requestFlags(f *pflag.FlagSet) {
@@ -107,7 +107,11 @@ func (c *Bench) Run(std *Streams) error {
 	if err != nil {
 		return err
 	}
-	if credential, err := c.credential(); err == nil && credential != "" {
+	credential, err := c.credential()
+	if err != nil {
+		return err
+	}
+	if credential != "" {
 		name := "x-apikey: "
 		if strings.Count(credential, ".") == 2 {
 			name = "Authorization: Bearer "
@@ -123,17 +127,17 @@ func (c *Bench) Run(std *Streams) error {
 	if report == nil {
 		return err
 	}
-	if perr := c.print(std.Out, report); perr != nil && err == nil {
+	if perr := printReport(std, report); perr != nil && err == nil {
 		return perr
 	}
 	return err
 }
 
-func (c *Bench) print(w io.Writer, report *load.Report) error {
-	if !c.JSON {
-		return report.Table(w)
+func printReport(std *Streams, report *load.Report) error {
+	if !std.JSON {
+		return report.Table(std.Out)
 	}
-	e := json.NewEncoder(w)
+	e := json.NewEncoder(std.Out)
 	e.SetIndent("", "  ")
 	return e.Encode(report)
 }

@@ -2,21 +2,19 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os/signal"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"sluice/config"
 )
 
 // Streams are what a command reads and writes.
 type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
+	JSON     bool // --json
 
 	queues []*logQueue
 }
@@ -39,12 +37,22 @@ func (s *Streams) flush() {
 	}
 }
 
-// Exit codes.
+// Exit codes, the same for all commands: docs/command-line.md has them.
 const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2 // the arguments or the settings
 )
+
+// ExitCodes explains them, in the words of the manual.
+var ExitCodes = []struct {
+	Code    int
+	Meaning string
+}{
+	{exitOK, "It was done, or it was interrupted while it waited for events."},
+	{exitFailed, "It failed: the gateway refused it or does not answer, or what was checked is not well."},
+	{exitUsage, "The arguments or the settings cannot be used. Nothing was done."},
+}
 
 // usageError is a fault in the arguments or the settings.
 type usageError struct{ error }
@@ -65,24 +73,24 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 	cmd, err := root.ExecuteC()
 	switch {
 	case errors.Is(err, errVersion):
-		err = printVersion(std.Out)
+		err = printVersion(std)
 	case err == nil:
 		err = helpErr
 	}
-	return exitCode(err, cmd, std.Err)
+	std.JSON = std.JSON || err != nil && asksJSON(args)
+	return std.exitCode(err, cmd)
 }
 
-// exitCode prints an error. If the arguments are wrong, it also prints how to get the command's help.
-func exitCode(err error, cmd *cobra.Command, errOut io.Writer) int {
-	if err == nil {
-		return exitOK
+// asksJSON reports whether the arguments ask for JSON. It is for a command line with a fault before --json, where the flag
+// has not been read.
+func asksJSON(args []string) bool {
+	for _, a := range args {
+		switch a {
+		case "--":
+			return false
+		case "--json", "--json=true":
+			return true
+		}
 	}
-	fmt.Fprintln(errOut, "sluice:", err)
-	if !errors.As(err, new(usageError)) {
-		return exitFailed
-	}
-	if !errors.As(err, new(config.Faults)) {
-		fmt.Fprintf(errOut, "Try: %s --help\n", cmd.CommandPath())
-	}
-	return exitUsage
+	return false
 }

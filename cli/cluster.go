@@ -62,6 +62,7 @@ func clusterInitCommand(std *Streams) *cobra.Command {
 		f.Func("bytes", "The most that the journal keeps on each server, as a `SIZE` such as 8GiB; the default is that, or 1GiB if the servers have no room for it.",
 			func(text string) error { return c.Bytes.UnmarshalText([]byte(text)) })
 	})
+	std.jsonFlag(cmd.Flags())
 	return cmd
 }
 
@@ -77,12 +78,19 @@ func (c *ClusterInit) Run(std *Streams) error {
 	defer b.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), initMost)
 	defer cancel()
-	made, err := gateway.InitCluster(ctx, cfg, b, gateway.InitOptions{Bytes: int64(c.Bytes), Version: version()})
+	var made gateway.NewCluster
+	err = newProgress(std.Err).during("making the cluster, with the log in "+cfg.DataDir, func() (err error) {
+		made, err = gateway.InitCluster(ctx, cfg, b, gateway.InitOptions{Bytes: int64(c.Bytes), Version: version()})
+		return err
+	})
 	switch {
 	case errors.Is(err, gateway.ErrLocked), errors.Is(err, gateway.ErrClusterExists), errors.As(err, new(*gateway.SettingsError)):
 		return usageError{err}
 	case err != nil:
 		return fmt.Errorf("%w\nNothing is lost. Run the command again when the cause is repaired: it goes on where it stopped", err)
+	}
+	if std.JSON {
+		return printLine(std.Out, madeCluster{b.Cluster(), made.Replicas, made.Bytes, madeSnapshot{made.Snapshot.Place, made.Snapshot.Size}})
 	}
 	fmt.Fprintf(std.Out, "The cluster %s is ready. Its journal is on %d NATS servers and keeps %d MiB on each; the first snapshot has %d KiB.\n", b.Cluster(), made.Replicas, made.Bytes>>20, made.Snapshot.Size>>10)
 	if made.Replicas < 3 {
@@ -101,12 +109,26 @@ Try it, with a key of API_KEYS and the addresses of two gateways:
 	return err
 }
 
+// madeCluster and madeSnapshot are what --json prints.
+type (
+	madeCluster struct {
+		Cluster  string       `json:"cluster"`
+		Replicas int          `json:"replicas"`
+		Bytes    int64        `json:"bytes"`
+		Snapshot madeSnapshot `json:"snapshot"`
+	}
+	madeSnapshot struct {
+		Place uint64 `json:"place"`
+		Bytes int64  `json:"bytes"`
+	}
+)
+
 // ClusterSnapshot asks the gateways for a snapshot.
 type ClusterSnapshot struct{}
 
 func clusterSnapshotCommand(std *Streams) *cobra.Command {
 	c := &ClusterSnapshot{}
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:     "snapshot",
 		Short:   "Have a gateway make a snapshot of the cluster's log now.",
 		Example: "  sluice cluster snapshot",
@@ -114,6 +136,8 @@ func clusterSnapshotCommand(std *Streams) *cobra.Command {
 		Args:    checkArguments,
 		RunE:    func(*cobra.Command, []string) error { return c.Run(std) },
 	}
+	std.jsonFlag(cmd.Flags())
+	return cmd
 }
 
 // snapshotMost bounds the time of the whole command. Without progress, it ends earlier.
@@ -128,12 +152,19 @@ func (*ClusterSnapshot) Run(std *Streams) error {
 	defer b.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), snapshotMost)
 	defer cancel()
-	made, err := gateway.AskSnapshot(ctx, b, func(waits string) { fmt.Fprintln(std.Err, "sluice:", waits) })
+	var made gateway.MadeSnapshot
+	p := newProgress(std.Err)
+	err = p.during("waiting for the snapshot", func() (err error) {
+		made, err = gateway.AskSnapshot(ctx, b, func(waits string) {
+			p.clear()
+			std.note("%s", waits)
+		})
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(std.Out, "place %d, %d bytes\n", made.Place, made.Size)
-	return err
+	return std.result(madeSnapshot{made.Place, made.Size}, fmt.Sprintf("place %d, %d bytes\n", made.Place, made.Size))
 }
 
 // ClusterLeave takes a log out of its cluster.
@@ -143,7 +174,7 @@ type ClusterLeave struct {
 
 func clusterLeaveCommand(std *Streams) *cobra.Command {
 	c := &ClusterLeave{}
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:     "leave DIR",
 		Short:   "Take a log out of its cluster, for a gateway that runs alone.",
 		Example: "  sluice cluster leave /var/lib/sluice",
@@ -153,7 +184,10 @@ func clusterLeaveCommand(std *Streams) *cobra.Command {
 			c.Dir = args[0]
 			return c.Run(std)
 		},
+		ValidArgsFunction: completeFolders,
 	}
+	std.jsonFlag(cmd.Flags())
+	return cmd
 }
 
 // Run changes the log.
@@ -165,6 +199,6 @@ func (c *ClusterLeave) Run(std *Streams) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(std.Out, "The log in %s has left the cluster %s. Start its gateway without CLUSTER_URL.\n", c.Dir, cluster)
-	return err
+	return std.result(map[string]string{"dir": c.Dir, "cluster": cluster},
+		fmt.Sprintf("The log in %s has left the cluster %s. Start its gateway without CLUSTER_URL.\n", c.Dir, cluster))
 }

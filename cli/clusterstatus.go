@@ -38,6 +38,7 @@ func clusterStatusCommand(std *Streams) *cobra.Command {
 	addFlags(cmd.Flags(), "Flags", func(f *pflag.FlagSet) {
 		f.IntVar(&c.Gateways, "gateways", 0, "There should be `N` gateways. With fewer, the cluster is not well.")
 	})
+	std.jsonFlag(cmd.Flags())
 	return cmd
 }
 
@@ -94,7 +95,12 @@ func (c *ClusterStatus) Run(std *Streams) error {
 		s.fault("the snapshots: %v", err)
 	}
 	s.judge(c.Gateways)
-	if err := s.print(std); err != nil {
+	if std.JSON {
+		err = printLine(std.Out, s.report())
+	} else {
+		err = s.print(std)
+	}
+	if err != nil {
 		return err
 	}
 	if len(s.faults) > 0 {

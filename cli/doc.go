@@ -6,3 +6,5 @@
 //
 // Exit codes: 0 for success, 1 for a failure, 2 for wrong arguments or settings.
 package cli
+
+//go:generate go run ./gen

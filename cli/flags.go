@@ -32,6 +32,12 @@ func environmentVar(f *pflag.FlagSet, to *string, name, variable, usage string) 
 	*to = os.Getenv(variable)
 }
 
+// Heading is the heading under which the help and the manual list a flag.
+func Heading(flag *pflag.Flag) string { return flag.Annotations[headingNote][0] }
+
+// hide takes a flag out of the help, the manual and completion: an older spelling that still works.
+func hide(f *pflag.FlagSet, name string) { f.Lookup(name).Hidden = true }
+
 // listVar adds a list, separated by commas; each repeat of the flag adds to it.
 func listVar(f *pflag.FlagSet, to *[]string, name, usage string) {
 	f.Func(name, usage, func(text string) error {

@@ -53,6 +53,12 @@ func TestHelpIsWhole(t *testing.T) {
 		cmd.InheritedFlags() // adds them to Flags
 		cmd.Flags().VisitAll(func(flag *pflag.Flag) {
 			name := "--" + flag.Name
+			if flag.Hidden {
+				if strings.Contains(help, name) {
+					t.Errorf("%v: the help shows %s", args, name)
+				}
+				return
+			}
 			if kind, _ := pflag.UnquoteUsage(flag); kind != "" {
 				if name += " " + kind; kind != strings.ToUpper(kind) {
 					t.Errorf("%v: the help of --%s does not say in `LETTERS` what its value is", args, flag.Name)

@@ -41,6 +41,7 @@ func healthCommand(std *Streams) *cobra.Command {
 		f.DurationVar(&c.Timeout, "timeout", 3*time.Second, "Wait this `DURATION` for the answer.")
 	})
 	addFlags(cmd.Flags(), "Gateway", c.gatewayURL.flags)
+	std.jsonFlag(cmd.Flags())
 	return cmd
 }
 
@@ -66,7 +67,7 @@ func (c *Health) Run(std *Streams) error {
 	}
 	answer, err := (&http.Client{Transport: transport}).Do(r)
 	if err != nil {
-		return fmt.Errorf("the gateway does not answer: %w", err)
+		return unreachable{fmt.Errorf("the gateway does not answer: %w; start one with sluice, or give its address by --url or SLUICE_URL", err)}
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, 4<<10))
@@ -76,8 +77,7 @@ func (c *Health) Run(std *Streams) error {
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s%s answered %s: %s", base, path, answer.Status, strings.TrimSpace(string(text)))
 	}
-	_, err = fmt.Fprintln(std.Out, "ok")
-	return err
+	return std.result(map[string]any{"ok": true, "url": base + path}, "ok\n")
 }
 
 // ownAddress returns the address at which this machine reaches a gateway with the settings of this environment. The

@@ -26,7 +26,7 @@ func printHelp(cmd *cobra.Command) error {
 	}
 	out := cmd.OutOrStdout()
 	w, width := &strings.Builder{}, widthOf(out)
-	fmt.Fprintf(w, "Usage: %s\n\n%s", useLine(cmd), wrap(cmd.Short, 0, width))
+	fmt.Fprintf(w, "Usage: %s\n\n%s", UseLine(cmd), wrap(cmd.Short, 0, width))
 	if cmd.Example != "" {
 		fmt.Fprintf(w, "\nExample:\n\n%s\n", cmd.Example)
 	}
@@ -42,7 +42,8 @@ func printHelp(cmd *cobra.Command) error {
 	return err
 }
 
-func useLine(cmd *cobra.Command) string {
+// UseLine is how a command is called.
+func UseLine(cmd *cobra.Command) string {
 	line := cmd.CommandPath()
 	switch names := strings.Fields(cmd.Use)[1:]; {
 	case !cmd.HasParent():
@@ -104,7 +105,10 @@ func printFlags(w io.Writer, cmd *cobra.Command, width int) {
 	var headings []string
 	sets := map[string]*pflag.FlagSet{}
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
-		heading := flag.Annotations[headingNote][0]
+		if flag.Hidden {
+			return
+		}
+		heading := Heading(flag)
 		if !slices.Contains(headings, heading) {
 			headings = append(headings, heading)
 			sets[heading] = pflag.NewFlagSet(heading, pflag.ContinueOnError)

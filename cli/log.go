@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -29,7 +30,7 @@ type LogVerify struct {
 
 func logVerifyCommand(std *Streams) *cobra.Command {
 	c := &LogVerify{}
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:     "verify DIR",
 		Short:   "Read the whole log of a stopped gateway, and report what is wrong with it.",
 		Example: logExample,
@@ -41,7 +42,10 @@ func logVerifyCommand(std *Streams) *cobra.Command {
 			c.Dir = args[0]
 			return c.Run(std)
 		},
+		ValidArgsFunction: completeFolders,
 	}
+	std.jsonFlag(cmd.Flags())
+	return cmd
 }
 
 // faultsMost is how many faults are printed. One damaged place may cause many.
@@ -54,7 +58,7 @@ func (c *LogVerify) Run(std *Streams) error {
 	v, err := gateway.Verify(context.Background(), c.Dir, gateway.Verifying{Progress: p.show, Fault: func(text string) {
 		if faults++; faults <= faultsMost {
 			p.line.clear()
-			_, _ = fmt.Fprintln(std.Out, text) // the exit code tells it too
+			_ = std.result(map[string]string{"fault": text}, oneLine(text)+"\n") // the exit code reports it too
 		}
 	}})
 	p.line.clear()
@@ -68,8 +72,13 @@ func (c *LogVerify) Run(std *Streams) error {
 	case faults > 0:
 		return fmt.Errorf("the log has faults: %d; see docs/operations.md", faults)
 	}
-	_, err = fmt.Fprintf(std.Out, "no faults: %d events, %d entries of rooms, %d rows\ndigest %x\n", v.Events, v.Entries, v.Rows, v.Digest)
-	return err
+	return std.result(struct {
+		Events  int64  `json:"events"`
+		Entries int64  `json:"entries"`
+		Rows    int64  `json:"rows"`
+		Digest  string `json:"digest"`
+	}{v.Events, v.Entries, v.Rows, hex.EncodeToString(v.Digest[:])},
+		fmt.Sprintf("no faults: %d events, %d entries of rooms, %d rows\ndigest %x\n", v.Events, v.Entries, v.Rows, v.Digest))
 }
 
 // workEvery is the time between two lines of progress where there is no terminal.
@@ -80,6 +89,8 @@ type work struct {
 	std     *Streams
 	line    *progress
 	printed time.Time
+	what    string // is being done
+	began   time.Time
 }
 
 func newWork(std *Streams) *work {
@@ -87,14 +98,19 @@ func newWork(std *Streams) *work {
 }
 
 func (w *work) show(what string, done, total int64) {
+	if what != w.what {
+		w.what, w.began = what, time.Now()
+	}
 	text := fmt.Sprintf("%s: %d", what, done)
 	if total > 0 {
 		text = fmt.Sprintf("%s %s: %d", bar(float64(min(done, total))/float64(total)), what, done)
 	}
 	if w.line.on {
-		w.line.line(text)
+		if time.Since(w.line.started) >= progressAfter {
+			w.line.line(text + pace(done, total, time.Since(w.began)))
+		}
 	} else if time.Since(w.printed) >= workEvery {
 		w.printed = time.Now()
-		fmt.Fprintln(w.std.Err, "sluice:", text)
+		w.std.note("%s", text)
 	}
 }

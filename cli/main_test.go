@@ -22,6 +22,9 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
+	if os.Getenv(pasted) != "" { // TestReadme has started this process
+		os.Exit(runPasted())
+	}
 	dir, err := os.MkdirTemp("", "sluice-test")
 	if err != nil {
 		panic(err)

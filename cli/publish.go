@@ -42,6 +42,7 @@ func publishCommand(std *Streams) *cobra.Command {
 			c.Event, c.Data = args[0], argument(args, 1)
 			return c.Run(std)
 		},
+		ValidArgsFunction: completeEvent,
 	}
 	addFlags(cmd.Flags(), "Event", func(f *pflag.FlagSet) {
 		f.StringVarP(&c.Collection, "collection", "c", "", "The `COLLECTION` it is about.")
@@ -50,9 +51,10 @@ func publishCommand(std *Streams) *cobra.Command {
 		f.BoolVar(&c.NDJSON, "ndjson", false, "Read many events from standard input: one event's data on each line.")
 	})
 	addFlags(cmd.Flags(), "Gateway", func(f *pflag.FlagSet) {
-		c.access.flags(f)
 		c.gatewayURL.flags(f)
+		c.access.flags(f)
 	})
+	std.jsonFlag(cmd.Flags())
 	return cmd
 }
 
@@ -68,12 +70,12 @@ func (c *Publish) Run(std *Streams) error {
 	if err != nil {
 		return err
 	}
-	credential, err := c.known(std.Err)
+	credential, err := c.known(std)
 	if err != nil {
 		return err
 	}
 	cl, err := client.New(base, client.Options{Credential: credential, Notify: func(cause error, delay time.Duration) {
-		fmt.Fprintf(std.Err, "sluice: %v; trying again in %s\n", cause, delay.Round(time.Millisecond))
+		std.note("%v; trying again in %s", c.explain(base, cause), delay.Round(time.Millisecond))
 	}})
 	if err != nil {
 		return usageError{err}
@@ -81,7 +83,7 @@ func (c *Publish) Run(std *Streams) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if c.NDJSON {
-		return c.many(ctx, cl, std)
+		return c.explain(base, c.many(ctx, cl, std))
 	}
 	data, err := c.data(std.In)
 	if err != nil {
@@ -91,15 +93,22 @@ func (c *Publish) Run(std *Streams) error {
 	if err != nil {
 		return err
 	}
-	return send(ctx, cl, std.Out, event, c.IdempotencyKey)
+	return c.explain(base, send(ctx, cl, std, event, c.IdempotencyKey))
 }
 
-func send(ctx context.Context, cl *client.Client, out io.Writer, body []byte, key string) error {
-	ids, err := cl.Publish(ctx, body, key)
+// send publishes and prints the ids. What is published stays so, even where nobody can be shown its id: so an error of
+// printing is reported, and the others are not left out.
+func send(ctx context.Context, cl *client.Client, std *Streams, body []byte, key string) error {
+	ids, err := cl.PublishJSON(ctx, body, key)
 	for _, id := range ids {
-		fmt.Fprintln(out, id)
+		err = errors.Join(err, std.result(published{id}, id+"\n"))
 	}
 	return err
+}
+
+// published is an event as --json prints it.
+type published struct {
+	ID string `json:"id"`
 }
 
 func (c *Publish) data(in io.Reader) ([]byte, error) {
@@ -139,19 +148,64 @@ func quote(s string) string {
 	return string(b)
 }
 
+// inputProgress reads standard input, and shows how much of it has been published.
+type inputProgress struct {
+	line   *progress
+	in     io.Reader
+	read   int64 // bytes
+	total  int64 // bytes; 0: it is no file
+	events int64
+}
+
+func newInputProgress(std *Streams) *inputProgress {
+	p := &inputProgress{line: std.beside(), in: std.In}
+	if file, ok := std.In.(*os.File); ok {
+		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+			p.total = info.Size()
+		}
+	}
+	return p
+}
+
+func (p *inputProgress) Read(b []byte) (int, error) {
+	n, err := p.in.Read(b)
+	p.read += int64(n)
+	return n, err
+}
+
+// add is called when n more events are published.
+func (p *inputProgress) add(n int) {
+	p.events += int64(n)
+	took := time.Since(p.line.started)
+	if took < progressAfter {
+		return
+	}
+	text := fmt.Sprintf("%s events%s", count(p.events), pace(p.events, 0, took))
+	if p.total > 0 {
+		text = bar(min(1, float64(p.read)/float64(p.total))) + " " + text
+		if left := float64(p.total-p.read) / float64(max(1, p.read)); left > 0 {
+			text += ", " + age(time.Duration(float64(took)*left)) + " left"
+		}
+	}
+	p.line.line(text)
+}
+
 // many sends the lines of standard input in batches.
 func (c *Publish) many(ctx context.Context, cl *client.Client, std *Streams) error {
 	if c.Data != "" && c.Data != "-" || c.IdempotencyKey != "" {
 		return usageError{errors.New("--ndjson reads the data from standard input and makes keys of its own; leave out DATA and --idempotency-key")}
 	}
-	lines := bufio.NewScanner(std.In)
+	p := newInputProgress(std)
+	defer p.line.clear()
+	lines := bufio.NewScanner(p)
 	lines.Buffer(nil, 16<<20)
 	batch, n := []byte("["), 0
 	flush := func() error {
 		if n == 0 {
 			return nil
 		}
-		err := send(ctx, cl, std.Out, append(batch, ']'), "")
+		err := send(ctx, cl, std, append(batch, ']'), "")
+		p.add(n)
 		batch, n = []byte("["), 0
 		return err
 	}

@@ -4,6 +4,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -18,7 +20,8 @@ func TestDNSRebinding(t *testing.T) {
 	}
 	metrics := "http://" + probe.Addr().String()
 	probe.Close()
-	first := start(t, t.TempDir())
+	dir := t.TempDir()
+	first := start(t, dir)
 	s := start(t, t.TempDir(), "PERSISTR_DEMO=true", "METRICS_ADDR="+strings.TrimPrefix(metrics, "http://"))
 	proxied := start(t, t.TempDir(), "PERSISTR_DEMO=true", "TRUSTED_PROXIES=127.0.0.1")
 	ask := func(host, method, url, credential string) (int, string) {
@@ -80,6 +83,29 @@ func TestDNSRebinding(t *testing.T) {
 		answer.Body.Close()
 		if answer.StatusCode != want {
 			t.Errorf("a page of %s: %d, want %d", origin, answer.StatusCode, want)
+		}
+	}
+	// The admin key of a first start opens /admin to no page of another origin, even if the page knows it.
+	admin, err := os.ReadFile(filepath.Join(dir, "data", "first-admin-key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for method, want := range map[string]int{"GET": 200, "OPTIONS": 204} {
+		r, err := http.NewRequest(method, first.url+"/admin/keys", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Origin", "https://evil.example")
+		r.Header.Set("Access-Control-Request-Method", "GET")
+		r.Header.Set("Access-Control-Request-Headers", "x-apikey")
+		r.Header.Set("x-apikey", strings.TrimSpace(string(admin)))
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != want || answer.Header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("a page asks by %s: %d, allowed for %q", method, answer.StatusCode, answer.Header.Get("Access-Control-Allow-Origin"))
 		}
 	}
 	for _, one := range []struct{ host, url, credential string }{

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"errors"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -17,7 +19,13 @@ const (
 	groupGateway = "gateway"
 	groupClients = "clients"
 	groupCluster = "cluster"
+	groupShell   = "shell"
 )
+
+// Commands returns the whole command line, for those who write about it.
+func Commands() *cobra.Command {
+	return rootCommand(&Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
+}
 
 // rootCommand returns the whole command line. Without the name of a command, it is serve.
 func rootCommand(std *Streams) *cobra.Command {
@@ -31,7 +39,7 @@ func rootCommand(std *Streams) *cobra.Command {
 
 		SilenceErrors: true, // Main prints them
 		SilenceUsage:  true,
-		// Scripts for shells' completion are not offered yet.
+		// completionCommand takes the place of cobra's own command, whose help has another form.
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	serve.flags(root.Flags())
@@ -47,10 +55,13 @@ func rootCommand(std *Streams) *cobra.Command {
 		&cobra.Group{ID: groupGateway, Title: "Run a gateway"},
 		&cobra.Group{ID: groupClients, Title: "Use a gateway"},
 		&cobra.Group{ID: groupCluster, Title: "Run several gateways as one"},
+		&cobra.Group{ID: groupShell, Title: "Use the command line"},
 	)
 	addCommands(root, groupGateway, serveCommand(std), configCommand(std), healthCommand(std), backupCommand(std), logCommand(std), versionCommand(std))
-	addCommands(root, groupClients, subscribeCommand(std), publishCommand(std), tokenCommand(std), userCommand(std), benchCommand(std))
+	addCommands(root, groupClients, publishCommand(std), tailCommand(std), topCommand(std), subscribeCommand(std), tokenCommand(std), userCommand(std), benchCommand(std))
 	addCommands(root, groupCluster, clusterCommand(std))
+	addCommands(root, groupShell, completionCommand(std))
+	completeFlags(root)
 	return root
 }
 

@@ -86,7 +86,7 @@ func (c *Serve) Run(std *Streams) error {
 	if err := g.Listen(); err != nil {
 		return err
 	}
-	greet(std.Out, g.FirstKey, g.BaseURL())
+	greet(std.Out, g)
 	defer onHangup(g.Reload)()
 	memory.Started()
 	return g.Serve(ctx)

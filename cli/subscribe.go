@@ -20,37 +20,6 @@ import (
 	"sluice/client"
 )
 
-// access is the credential of a command. It is never an argument: arguments show in the list of processes and in shells'
-// histories.
-type access struct {
-	KeyFile string
-}
-
-func (a *access) flags(f *pflag.FlagSet) {
-	f.StringVar(&a.KeyFile, "key-file", "", "The `FILE` with the API key or token; default: the environment's SLUICE_KEY.")
-}
-
-func (a *access) credential() (string, error) {
-	if a.KeyFile == "" {
-		return os.Getenv("SLUICE_KEY"), nil
-	}
-	text, err := os.ReadFile(a.KeyFile)
-	if err != nil {
-		return "", usageError{fmt.Errorf("reading --key-file: %w", err)}
-	}
-	return strings.TrimSpace(string(text)), nil
-}
-
-// known returns the credential of a command that needs one. Without it the gateway would refuse the request, so known
-// prints the reason first.
-func (a *access) known(errOut io.Writer) (string, error) {
-	credential, err := a.credential()
-	if err == nil && credential == "" {
-		fmt.Fprintln(errOut, "sluice: no key is given; put an API key or a token into SLUICE_KEY, or into a file named by --key-file")
-	}
-	return credential, err
-}
-
 // Subscribe prints a stream.
 type Subscribe struct {
 	access
@@ -61,19 +30,18 @@ type Subscribe struct {
 	From, After     string
 	To, Until       string
 	Limit           int
-	JSON            bool
 	Gateway         string // wins over URL
 }
 
 func subscribeCommand(std *Streams) *cobra.Command {
 	c := &Subscribe{}
 	cmd := &cobra.Command{
-		Use:   "subscribe [GATEWAY]",
-		Short: "Print a stream as it arrives; resume after every broken connection.",
+		Use:   "subscribe",
+		Short: "Print a stream as it arrives, for programs; resume after every broken connection.",
 		Example: "  SLUICE_KEY=… sluice subscribe --channels PUT:customer,boing --json\n" +
 			"  SLUICE_KEY=… sluice subscribe --stream orders --from earliest --until caught-up --json --url http://127.0.0.1:8080",
-		Long: "GATEWAY is the gateway, as --url.\n\nIt reconnects and resumes by itself, and ends with 1 when the gateway refuses the credential.",
-		Args: checkArguments,
+		Long: "It reconnects and resumes by itself, and ends with 1 when the gateway refuses the credential. For people there is sluice tail.",
+		Args: checkArguments, Annotations: olderGateway,
 		RunE: func(_ *cobra.Command, args []string) error {
 			c.Gateway = argument(args, 0)
 			return c.Run(std)
@@ -93,11 +61,11 @@ func subscribeCommand(std *Streams) *cobra.Command {
 		f.StringVar(&c.LastEventID, "last-event-id", "", "Resume after this `ID`.")
 	})
 	addFlags(cmd.Flags(), "Output", func(f *pflag.FlagSet) {
-		f.BoolVar(&c.JSON, "json", false, "Print NDJSON as /realtime sends it: one JSON object on each line, events and gaps only.")
+		std.jsonVar(f, "Print NDJSON as /realtime sends it: one JSON object on each line, events and gaps only.")
 	})
 	addFlags(cmd.Flags(), "Gateway", func(f *pflag.FlagSet) {
-		c.access.flags(f)
 		c.gatewayURL.flags(f)
+		c.access.flags(f)
 	})
 	return cmd
 }
@@ -108,7 +76,7 @@ func (c *Subscribe) Run(std *Streams) error {
 	if err != nil {
 		return err
 	}
-	credential, err := c.known(std.Err)
+	credential, err := c.known(std)
 	if err != nil {
 		return err
 	}
@@ -116,7 +84,7 @@ func (c *Subscribe) Run(std *Streams) error {
 		Credential: credential, Channels: c.Channels, LastEventID: c.LastEventID,
 		History: client.History{Stream: c.Stream, From: c.From, After: c.After, To: c.To, Until: c.Until, Types: c.Types, Limit: c.Limit},
 		Notify: func(cause error, delay time.Duration) {
-			fmt.Fprintf(std.Err, "sluice: %v; coming back in %s\n", cause, delay.Round(time.Millisecond))
+			std.note("%v; coming back in %s", c.explain(base, cause), delay.Round(time.Millisecond))
 		},
 	})
 	if err != nil {
@@ -124,23 +92,27 @@ func (c *Subscribe) Run(std *Streams) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	past := newPastProgress(std.Err)
+	past := newPastProgress(std)
 	past.over = c.Stream == "" && c.From == "" && c.After == "" && c.To == "" && c.Until == "" && len(c.Types) == 0 && c.Limit == 0
 	defer past.line.clear()
 	err = cl.Subscribe(ctx, func(e client.Event) error {
 		past.see(e)
-		if c.JSON {
+		if std.JSON {
 			return printJSON(std.Out, e)
 		}
-		return printFrame(std.Out, e)
+		return printFrame(std.Out, e, isTerminal(std.Out))
 	})
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
-	return err
+	return c.explain(base, err)
 }
 
-func printFrame(w io.Writer, e client.Event) error {
+// printFrame prints a frame as the gateway sends it; on a terminal, without what could change the terminal.
+func printFrame(w io.Writer, e client.Event, terminal bool) error {
+	if terminal {
+		e.Data = harmless(e.Data)
+	}
 	var b strings.Builder
 	if e.ID != "" {
 		fmt.Fprintf(&b, "id: %s\n", e.ID)

@@ -43,6 +43,7 @@ func tokenCommand(std *Streams) *cobra.Command {
 		f.StringVar(&c.Issuer, "issuer", "", "Its `ISS`; default: JWT_ISSUER.")
 		f.StringVar(&c.Audience, "audience", "", "Its `AUD`; default: JWT_AUDIENCE.")
 	})
+	std.jsonFlag(cmd.Flags())
 	return cmd
 }
 
@@ -62,20 +63,22 @@ func (c *Token) Run(std *Streams) error {
 		return usageError{fmt.Errorf("the token %w", err)}
 	}
 	if c.grant().Size() == 0 && !cfg.RealtimeGlobal && len(cfg.JWTDefaultSub)+len(cfg.JWTDefaultPub) == 0 {
-		fmt.Fprintln(std.Err, "sluice: the token grants nothing; give --sub, --pub or --rest")
+		std.note("the token grants nothing; give --sub, --pub or --rest")
 	}
-	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, c.claims(cfg)).SignedString([]byte(cfg.JWTSecret[0]))
+	now := time.Now()
+	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, c.claims(cfg, now)).SignedString([]byte(cfg.JWTSecret[0]))
 	if err != nil {
 		return fmt.Errorf("signing: %w", err)
 	}
-	_, err = fmt.Fprintln(std.Out, signed)
-	return err
+	return std.result(struct {
+		Token   string    `json:"token"`
+		Expires time.Time `json:"expires"`
+	}{signed, now.Add(c.TTL).UTC().Truncate(time.Second)}, signed+"\n")
 }
 
 func (c *Token) grant() *grant.Lists { return &grant.Lists{Sub: c.Sub, Pub: c.Pub, Rest: c.Rest} }
 
-func (c *Token) claims(cfg *config.Config) jwt.MapClaims {
-	now := time.Now()
+func (c *Token) claims(cfg *config.Config, now time.Time) jwt.MapClaims {
 	claims := jwt.MapClaims{
 		"iat": now.Unix(), "exp": now.Add(c.TTL).Unix(),
 		"realtime": c.grant().Whole(),

@@ -26,7 +26,7 @@ func userCommand(std *Streams) *cobra.Command {
 			"  sluice user list\n" +
 			"  sluice user remove ann@example.org",
 		Long: "Users sign in with email and password, and get a token that works wherever a key does.",
-	}, userAddCommand(std), userListCommand(std), userPasswordCommand(std), userRemoveCommand())
+	}, userAddCommand(std), userListCommand(std), userPasswordCommand(std), userRemoveCommand(std))
 }
 
 // emailIs explains the argument of commands about one user.
@@ -78,6 +78,7 @@ func userAddCommand(std *Streams) *cobra.Command {
 		listVar(f, &c.Rest, "rest", "The documents that the user may read and write: `PATTERN,...`, as GET:customer or POST:*.")
 	})
 	addFlags(cmd.Flags(), "Gateway", c.flags)
+	std.jsonFlag(cmd.Flags())
 	return cmd
 }
 
@@ -101,10 +102,9 @@ func (c *UserAdd) Run(std *Streams) error {
 		return err
 	}
 	if granted.Size() == 0 {
-		fmt.Fprintln(std.Err, "sluice: the user may do nothing yet; remove it and add it with --sub, --pub or --rest, or PATCH /admin/users/EMAIL")
+		std.note("the user may do nothing yet; remove it and add it with --sub, --pub or --rest, or PATCH /admin/users/EMAIL")
 	}
-	_, err = fmt.Fprintln(std.Out, made.Email)
-	return err
+	return std.result(made, oneLine(made.Email)+"\n")
 }
 
 // UserList lists all users.
@@ -121,6 +121,7 @@ func userListCommand(std *Streams) *cobra.Command {
 		RunE:  func(*cobra.Command, []string) error { return c.Run(std) },
 	}
 	addFlags(cmd.Flags(), "Gateway", c.flags)
+	std.jsonFlag(cmd.Flags())
 	return cmd
 }
 
@@ -130,6 +131,14 @@ func (c *UserList) Run(std *Streams) error {
 	if err := c.call(http.MethodGet, "", nil, &users); err != nil {
 		return err
 	}
+	if std.JSON {
+		for _, u := range users {
+			if err := printLine(std.Out, u); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	table := tabwriter.NewWriter(std.Out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(table, "EMAIL\tACTIVE\tSUB\tPUB\tREST")
 	for _, u := range users {
@@ -137,7 +146,7 @@ func (c *UserList) Run(std *Streams) error {
 		if !u.Active {
 			active = "no"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", u.Email, active, listed(u.Sub), listed(u.Pub), listed(u.Rest))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", oneLine(u.Email), active, listed(u.Sub), listed(u.Pub), listed(u.Rest))
 	}
 	return table.Flush()
 }
@@ -146,7 +155,7 @@ func listed(patterns []string) string {
 	if len(patterns) == 0 {
 		return "-"
 	}
-	return strings.Join(patterns, ",")
+	return oneLine(strings.Join(patterns, ","))
 }
 
 // UserPassword changes a password.
@@ -166,8 +175,10 @@ func userPasswordCommand(std *Streams) *cobra.Command {
 			c.Email = args[0]
 			return c.Run(std)
 		},
+		ValidArgsFunction: c.completeEmails,
 	}
 	addFlags(cmd.Flags(), "Gateway", c.flags)
+	std.jsonFlag(cmd.Flags())
 	return cmd
 }
 
@@ -177,7 +188,15 @@ func (c *UserPassword) Run(std *Streams) error {
 	if err != nil {
 		return err
 	}
-	return c.call(http.MethodPatch, c.Email, map[string]string{"password": password}, nil)
+	if err := c.call(http.MethodPatch, c.Email, map[string]string{"password": password}, nil); err != nil {
+		return err
+	}
+	return std.result(changedUser{c.Email}, "")
+}
+
+// changedUser is what --json prints of a user that was changed or removed.
+type changedUser struct {
+	Email string `json:"email"`
 }
 
 // UserRemove removes a user.
@@ -186,7 +205,7 @@ type UserRemove struct {
 	Email string
 }
 
-func userRemoveCommand() *cobra.Command {
+func userRemoveCommand(std *Streams) *cobra.Command {
 	c := &UserRemove{}
 	cmd := &cobra.Command{
 		Use:   "remove EMAIL",
@@ -195,14 +214,19 @@ func userRemoveCommand() *cobra.Command {
 		Args:  checkArguments,
 		RunE: func(_ *cobra.Command, args []string) error {
 			c.Email = args[0]
-			return c.Run()
+			return c.Run(std)
 		},
+		ValidArgsFunction: c.completeEmails,
 	}
 	addFlags(cmd.Flags(), "Gateway", c.flags)
+	std.jsonFlag(cmd.Flags())
 	return cmd
 }
 
 // Run removes the user.
-func (c *UserRemove) Run() error {
-	return c.call(http.MethodDelete, c.Email, nil, nil)
+func (c *UserRemove) Run(std *Streams) error {
+	if err := c.call(http.MethodDelete, c.Email, nil, nil); err != nil {
+		return err
+	}
+	return std.result(changedUser{c.Email}, "")
 }

@@ -155,7 +155,7 @@ func TestPublishRepeatsWithOneKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ids, err := c.Publish(context.Background(), []byte(`{"event":"a"}`), "")
+	ids, err := c.PublishJSON(context.Background(), []byte(`{"event":"a"}`), "")
 	if err != nil || fmt.Sprint(ids) != "[7]" {
 		t.Fatalf("%v %v", ids, err)
 	}
@@ -173,7 +173,7 @@ func TestPublishRepeatsWithOneKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	var e *client.StatusError
-	if _, err := c.Publish(context.Background(), []byte(`{}`), ""); !errors.As(err, &e) || e.Status != 403 {
+	if _, err := c.PublishJSON(context.Background(), []byte(`{}`), ""); !errors.As(err, &e) || e.Status != 403 {
 		t.Errorf("%v", err)
 	}
 }

@@ -15,10 +15,9 @@ import (
 // publishAttempts is the largest number of attempts for one publish, which take about a minute and a half.
 const publishAttempts = 8
 
-// Publish sends one event (a JSON object) or several (a JSON array) and returns their ids. After temporary errors it
-// repeats the request with the same Idempotency-Key, so that the gateway stores nothing twice even if an answer is lost.
-// For an empty key, it makes one. "except" in an event leaves out one connection: see Event.Connection.
-func (c *Client) Publish(ctx context.Context, body []byte, key string) ([]string, error) {
+// PublishJSON publishes one event (a JSON object) or several (a JSON array) as they are, and returns their ids. It repeats the
+// request as Publish does. For an empty key, it makes one. docs/protocol.md has the fields of an event.
+func (c *Client) PublishJSON(ctx context.Context, body []byte, key string) ([]string, error) {
 	return c.change(ctx, http.MethodPost, c.url, body, key)
 }
 

@@ -1,8 +1,8 @@
 // Package config has all settings in one struct: their names, defaults, bounds and documentation.
 //
 // Values come from the environment or from .env in the working folder. The environment wins, and an
-// empty value counts as not set. All faults are reported at once. .env.example and the table in README.md
-// are generated from the struct (go generate ./config), and a test fails when they differ.
+// empty value counts as not set. All faults are reported at once. .env.example and the tables of
+// docs/settings.md are generated from the struct (go generate ./config), and a test fails when they differ.
 //
 // Invariants:
 //   - No error and no printed setting shows a secret.

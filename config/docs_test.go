@@ -18,16 +18,16 @@ func TestGenerated(t *testing.T) {
 	if string(example) != config.EnvExample() {
 		t.Error(".env.example differs from Config: run go generate ./config")
 	}
-	readme, err := os.ReadFile("../README.md")
+	page, err := os.ReadFile("../docs/settings.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := config.WithTable(string(readme))
+	made, err := config.WithTables(string(page))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if made != string(readme) {
-		t.Error("the settings table of README.md differs from Config: run go generate ./config")
+	if made != string(page) {
+		t.Error("the tables of docs/settings.md differ from Config: run go generate ./config")
 	}
 }
 
@@ -59,16 +59,39 @@ func TestExampleIsValid(t *testing.T) {
 	}
 }
 
-func TestWithTable(t *testing.T) {
+func TestWithTables(t *testing.T) {
 	t.Parallel()
-	got, err := config.WithTable("before\n" + config.TableBegin + "\nold\n" + config.TableEnd + "\nafter\n")
-	want := "before\n" + config.TableBegin + "\n" + config.Table() + config.TableEnd + "\nafter\n"
+	got, err := config.WithTables("before\n" + config.TablesBegin + "\nold\n" + config.TablesEnd + "\nafter\n")
+	want := "before\n" + config.TablesBegin + "\n" + config.Tables() + config.TablesEnd + "\nafter\n"
 	if err != nil || got != want {
 		t.Errorf("%v\n%s", err, got)
 	}
-	for _, broken := range []string{"", config.TableBegin, config.TableEnd, config.TableEnd + config.TableBegin} {
-		if _, err := config.WithTable(broken); err == nil {
+	for _, broken := range []string{"", config.TablesBegin, config.TablesEnd, config.TablesEnd + config.TablesBegin} {
+		if _, err := config.WithTables(broken); err == nil {
 			t.Errorf("%q: no error", broken)
+		}
+	}
+}
+
+// TestGroups: each setting is in a group of docs/settings.md and of .env.example, once, and no group is empty.
+func TestGroups(t *testing.T) {
+	t.Parallel()
+	c, faults := load()
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	tables, example := config.Tables(), config.EnvExample()
+	for _, s := range c.Effective() {
+		if n := strings.Count(tables, "\n| `"+s.Name+"` |"); n != 1 {
+			t.Errorf("%s is %d times in docs/settings.md: add its group to groups in docs.go", s.Name, n)
+		}
+		if n := strings.Count(example, "\n#"+s.Name+"="); n != 1 {
+			t.Errorf("%s is %d times in .env.example", s.Name, n)
+		}
+	}
+	for _, table := range strings.Split(tables, "\n## ")[1:] {
+		if !strings.Contains(table, "\n| `") {
+			t.Errorf("a group is empty: %s", table)
 		}
 	}
 }

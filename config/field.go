@@ -17,6 +17,7 @@ const masked = "***"
 // field is one setting of the struct.
 type field struct {
 	name, fallback, doc, min, max string
+	group                         string // the name of its group
 	lowered                       string // the size of the memory, where the default is lowered for it
 	secret, url                   bool
 	scaled                        bool // the default is made for FullMemory
@@ -26,13 +27,18 @@ type field struct {
 func fieldsOf(c *Config) []field {
 	v := reflect.ValueOf(c).Elem()
 	var out []field
+	group := ""
 	for i := range v.NumField() {
 		tag := v.Type().Field(i).Tag
 		if tag.Get("env") == "" {
 			continue
 		}
+		if name := tag.Get("group"); name != "" {
+			group = name
+		}
 		out = append(out, field{
-			name: tag.Get("env"), fallback: tag.Get("envDefault"), doc: tag.Get("doc"),
+			group: group,
+			name:  tag.Get("env"), fallback: tag.Get("envDefault"), doc: tag.Get("doc"),
 			min: tag.Get("min"), max: tag.Get("max"),
 			secret: tag.Get("secret") == "true", url: tag.Get("secret") == "url", scaled: tag.Get("memory") == "true", value: v.Field(i),
 		})

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { launch } from "./browsers.mjs";
 import { Gateway, poll } from "./gateway.mjs";
 import { freePort, reachable } from "./nginx.mjs";
 
@@ -30,7 +30,7 @@ before(async () => {
   app.stderr.on("data", chunk => log += chunk);
   await Promise.race([once(app, "spawn"), once(app, "error").then(([e]) => { throw Error(`${e.message}: make deps installs php-cli`); })]);
   await poll(() => `PHP: ${log}`, () => reachable(port));
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
+  browser = await launch();
 });
 
 after(async () => {

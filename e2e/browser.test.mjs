@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { launch } from "./browsers.mjs";
 import { Gateway } from "./gateway.mjs";
 
 const key = "browser-0123456789abcdef";
@@ -20,10 +20,7 @@ async function publish(event) {
 before(async () => {
   gateway = new Gateway({ API_KEYS: JSON.stringify([{ name: "browser", key, sub: ["*"], pub: ["*"] }]) });
   base = await gateway.start();
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  browser = await launch();
 });
 
 after(async () => {

@@ -7,7 +7,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { launch, launchIn } from "./browsers.mjs";
 import { Gateway, poll } from "./gateway.mjs";
 
 const key = "cookies-0123456789abcdef", secret = "a secret of the application for its tokens";
@@ -52,11 +52,6 @@ addEventListener("fetch", e => {
   e.respondWith(fetch(e.request));
 });`;
 
-const options = {
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-};
-
 // The application and hostileNear are of the gateway's site (127.0.0.1, whatever the port), the others of another one.
 let app, partner, hostileNear, hostileFar;
 
@@ -67,7 +62,7 @@ before(async () => {
     CREDENTIAL_COOKIE: "session", CORS_ORIGINS: `${app},${partner}`,
   });
   base = await gateway.start();
-  browser = await chromium.launch(options);
+  browser = await launch();
 });
 
 after(async () => {
@@ -76,12 +71,12 @@ after(async () => {
   sites.forEach(s => s.close());
 });
 
-// liberal is a browser that sends cookies to other sites, as long as these allow it. By default Chromium sends none.
+// liberal is a browser that sends cookies to other sites, as long as these allow it. By default no browser does.
 async function liberal(t) {
   const folder = mkdtempSync(join(tmpdir(), "sluice-browser-"));
   mkdirSync(join(folder, "Default"));
   writeFileSync(join(folder, "Default", "Preferences"), JSON.stringify({ profile: { cookie_controls_mode: 0, block_third_party_cookies: false } }));
-  const context = await chromium.launchPersistentContext(folder, options);
+  const context = await launchIn(folder, { firefox: { firefoxUserPrefs: { "network.cookie.cookieBehavior": 0 } } });
   t.after(async () => {
     await context.close();
     rmSync(folder, { recursive: true, force: true });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before } from "node:test";
-import { chromium } from "playwright-core";
+import { launch } from "./browsers.mjs";
 import { Gateway } from "./gateway.mjs";
 import { Nginx } from "./nginx.mjs";
 
@@ -25,10 +25,7 @@ export function setUp({ front, path = "" } = {}) {
       proxy = new Nginx(front(base));
       base = await proxy.start() + path;
     }
-    browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-      args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-    });
+    browser = await launch();
   });
   after(async () => {
     await browser?.close();

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { launch } from "./browsers.mjs";
 import { Gateway, poll } from "./gateway.mjs";
 
 const token = "directus-key-0123456789";
@@ -27,7 +27,7 @@ before(async () => {
   </script>`;
   site = createServer((q, r) => r.writeHead(200, { "content-type": "text/html" }).end(page));
   await once(site.listen(0, "127.0.0.1"), "listening");
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
+  browser = await launch();
 });
 
 after(async () => {

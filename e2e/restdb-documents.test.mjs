@@ -6,7 +6,7 @@ import { connect } from "node:net";
 import { after, before, test } from "node:test";
 import vm from "node:vm";
 import EventSource from "eventsource";
-import { chromium } from "playwright-core";
+import { launch } from "./browsers.mjs";
 import { Gateway, poll } from "./gateway.mjs";
 import { inVM } from "./restdb-tools.mjs";
 import { jwt, secret } from "./sdk-tools.mjs";
@@ -20,10 +20,7 @@ before(async () => {
     JWT_SECRET: secret, PING_INTERVAL: "300ms", LOG_LEVEL: "error",
   });
   base = await gateway.start();
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  browser = await launch();
 });
 after(async () => {
   await browser?.close();

@@ -1,13 +1,12 @@
 // Pages written for RestDB, under trouble: cuts, proxies that say strange things, a browser that thinks it is offline.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { launch } from "./browsers.mjs";
 import { Gateway, poll } from "./gateway.mjs";
 import { Clock, Door, inVM } from "./restdb-tools.mjs";
 import { connections } from "./sdk-tools.mjs";
 
 const key = "trouble-0123456789abcdef";
-const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 let gateway, slow, base, browser, opened = []; // slow seldom pings, and its retry is five minutes
 
 before(async () => {
@@ -18,7 +17,7 @@ before(async () => {
   base = await gateway.start();
   slow = new Gateway({ ...gateway.env, RETRY_CONNECT: "5m", RETRY_EVENT: "5m", PING_INTERVAL: "1m" });
   await slow.start();
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args });
+  browser = await launch();
 });
 afterEach(async () => {
   opened.splice(0).forEach(db => db.close());
@@ -322,7 +321,7 @@ for (const [what, comes] of [
 });
 
 test("in the back/forward cache a page has no connection, and it comes back with what it missed", { timeout: 60_000 }, async t => {
-  const caching = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args, ignoreDefaultArgs: ["--disable-back-forward-cache"] });
+  const caching = await launch({ chromium: { ignoreDefaultArgs: ["--disable-back-forward-cache"] } });
   t.after(() => caching.close());
   const door = new Door(base);
   await door.start(t);

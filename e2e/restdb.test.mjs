@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, request } from "node:http";
 import { after, afterEach, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { launch } from "./browsers.mjs";
 import { Gateway, poll } from "./gateway.mjs";
 import { Clock, Source, inVM } from "./restdb-tools.mjs";
 import { Proxy, connections, jwt, key, settings } from "./sdk-tools.mjs";
@@ -13,10 +13,7 @@ let gateway, base, browser, opened = [];
 before(async () => {
   gateway = new Gateway(settings);
   base = await gateway.start();
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  browser = await launch();
 });
 afterEach(async () => {
   opened.splice(0).forEach(db => db.close());

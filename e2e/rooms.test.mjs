@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { once } from "node:events";
 import { basename, extname, join } from "node:path";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { launch } from "./browsers.mjs";
 import { Gateway, poll } from "./gateway.mjs";
 
 const folder = join(import.meta.dirname, "..", "examples", "rooms");
@@ -26,7 +26,7 @@ before(async () => {
   });
   await once(site.listen(0, "127.0.0.1"), "listening");
   base = `http://127.0.0.1:${site.address().port}`;
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
+  browser = await launch();
 });
 
 after(async () => {

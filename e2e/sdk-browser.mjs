@@ -5,29 +5,30 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, afterEach, before } from "node:test";
-import { chromium } from "playwright-core";
+import { launch } from "./browsers.mjs";
 import { Gateway, poll } from "./gateway.mjs";
 import { connections, key, settings } from "./sdk-tools.mjs";
 
 const source = readFileSync(join(import.meta.dirname, "..", "public", "sdk", "sluice.js"));
 const sites = [];
 
-// site serves the SDK, an empty page, and a redirect: each is an origin of its own.
-export async function site() {
-  const server = createServer((request, answer) => request.url.startsWith("/moved") ? answer.writeHead(301, { location: "/" }).end()
-    : request.url.startsWith("/sluice.js") ? answer.writeHead(200, { "content-type": "text/javascript" }).end(source)
-    : answer.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>x</title>"));
+// serve makes an origin. answers gives the type and the text of an answer, or an address to go to.
+export async function serve(answers) {
+  const server = createServer((request, answer) => {
+    const [type, text] = [answers(request)].flat();
+    if (text === undefined) answer.writeHead(301, { location: type }).end();
+    else answer.writeHead(200, { "content-type": type }).end(text);
+  });
   await once(server.listen(0, "127.0.0.1"), "listening");
   sites.push(server);
   return `http://127.0.0.1:${server.address().port}/`;
 }
 
-export const closeSites = () => sites.forEach(s => s.close());
+// site serves the SDK, an empty page, and a redirect.
+export const site = () => serve(({ url }) => url.startsWith("/moved") ? "/"
+  : url.startsWith("/sluice.js") ? ["text/javascript", source] : ["text/html", "<!doctype html><title>x</title>"]);
 
-export const launch = () => chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-});
+export const closeSites = () => sites.forEach(s => s.close());
 
 // openTab opens a page that collects the ticks, and does not wait for its stream; options are those of connect.
 export async function openTab(context, url, options, address) {

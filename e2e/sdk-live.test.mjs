@@ -6,8 +6,8 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
 import { connect } from "../public/sdk/sluice.js";
+import { launch } from "./browsers.mjs";
 import { poll } from "./gateway.mjs";
-import { launch } from "./sdk-browser.mjs";
 import { frame, init, script, streams } from "./sdk-tools.mjs";
 
 const live = 'event: live\ndata: {"event":"live","data":{}}\n\n', ping = "event: ping\ndata: 2026-01-01T00:00:00.000Z\n\n";

@@ -1,22 +1,10 @@
-// Tabs of a real browser that can hang: Chromium, and Debian's Firefox by WebDriver BiDi.
+// Tabs of a real browser that can hang: Chromium, and Debian's Firefox.
 import { readFileSync } from "node:fs";
-import { chromium, firefox } from "playwright-core";
+import { launch } from "./browsers.mjs";
 import { poll } from "./gateway.mjs";
 
 // Firefox keeps the tabs of an origin in four processes at most; one for each tab makes a busy tab the only one that hangs.
-const launch = {
-  chromium: () => chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  }),
-  // The channel is what makes playwright speak WebDriver BiDi, which any Firefox understands.
-  firefox: () => firefox.launch({
-    executablePath: process.env.FIREFOX ?? "/usr/bin/firefox-esr", channel: "moz-firefox",
-    firefoxUserPrefs: { "dom.ipc.processCount.webIsolated": 30 },
-  }),
-};
-
-export const browsers = Object.keys(launch);
+const processes = { firefox: { firefoxUserPrefs: { "dom.ipc.processCount.webIsolated": 30 } } };
 
 // ways in which a tab can hang. A stopped process is found in Chromium alone.
 export const ways = name => name === "chromium" ? ["alert", "busy", "stop"] : ["alert", "busy"];
@@ -25,7 +13,7 @@ export class Browser {
   static async launch(name) {
     const b = new Browser();
     b.name = name;
-    b.browser = await launch[name]();
+    b.browser = await launch(processes, name);
     if (name === "chromium") b.system = await b.browser.newBrowserCDPSession();
     return b;
   }

@@ -2,7 +2,8 @@
 // SEED, ROUNDS, STEPS, TABS and PATIENCE (ms) from the environment; BROWSER, SDK (a file) and ONLY (a list of operations) to look closer.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { Browser, browsers, ways } from "./tab-browsers.mjs";
+import { names } from "./browsers.mjs";
+import { Browser, ways } from "./tab-browsers.mjs";
 import { Model } from "./tabs-model.mjs";
 
 const { BROWSER, SDK, ONLY } = process.env;
@@ -10,7 +11,7 @@ const number = (name, preset) => Number(process.env[name] || preset);
 const seed = number("SEED", Date.now() % 1_000_000), rounds = number("ROUNDS", 1);
 const steps = number("STEPS", 15), most = number("TABS", 6), patience = number("PATIENCE", 15_000);
 
-for (const name of BROWSER ? [BROWSER] : browsers) describe(`tabs in ${name}`, () => {
+for (const name of BROWSER ? [BROWSER] : names) describe(`tabs in ${name}`, () => {
   let browser;
   before(async () => { browser = await Browser.launch(name); });
   after(() => browser?.close());

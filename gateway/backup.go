@@ -37,15 +37,10 @@ func (g backups) Make() (string, error) {
 	if err := g.Log.Backup(filepath.Join(dir, logFolder)); err != nil {
 		return "", errors.Join(err, os.RemoveAll(dir))
 	}
-	content, err := os.ReadFile(filepath.Join(g.cfg.DataDir, firstKeyFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return dir, nil
-	}
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, firstKeyFile), content, 0o600)
-	}
-	if err != nil {
-		return "", errors.Join(fmt.Errorf("copying %s: %w", firstKeyFile, err), os.RemoveAll(dir))
+	for _, file := range []string{firstKeyFile, firstAdminKeyFile} {
+		if err := g.copySecret(dir, file); err != nil {
+			return "", errors.Join(fmt.Errorf("copying %s: %w", file, err), os.RemoveAll(dir))
+		}
 	}
 	return dir, nil
 }
@@ -115,4 +110,16 @@ func (g backups) Remove(name string) error {
 		return fmt.Errorf("removing the folder: %w", err)
 	}
 	return nil
+}
+
+// copySecret copies a file of DATA_DIR, if it is there.
+func (g *Gateway) copySecret(dir, file string) error {
+	content, err := os.ReadFile(filepath.Join(g.cfg.DataDir, file))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, file), content, 0o600)
+	}
+	return err
 }

@@ -12,7 +12,7 @@ import (
 
 // checkCredentials finds faults in the credentials of the settings before anything is opened.
 func (g *Gateway) checkCredentials() error {
-	if g.clustered() && !configured(g.cfg) {
+	if g.clustered() && len(configured(g.cfg)) == 0 {
 		return &SettingsError{errClusterWithoutCredential}
 	}
 	if withoutCredential(g.cfg) {
@@ -31,13 +31,17 @@ func (g *Gateway) openAuth() (err error) {
 	if o.TokenSecret, err = g.tokenSecret(); err != nil {
 		return err
 	}
-	if !configured(g.cfg) {
-		o.FirstKey = g.makeFirstKey
+	if err = g.keepFirstKey(&o); err != nil {
+		return err
 	}
 	if g.Auth, err = auth.New(o); err != nil {
 		return err
 	}
 	g.onClose(g.Auth.Close)
+	if err = g.openAdministrator(); err != nil {
+		return err
+	}
+	g.warnOfEnd()
 	g.registerBackendMetrics()
 	if g.forwards("Cookie") && slices.Contains(g.cfg.CORSOrigins, "*") {
 		g.o.Logger.Info("AUTH_URL gets the cookies of pages of this gateway's own origin only; name the origins of other pages in CORS_ORIGINS, in place of *")

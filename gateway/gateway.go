@@ -64,7 +64,8 @@ type Gateway struct {
 	Realtime  *realtime.Handler
 	Rooms     *driftdb.Handler
 	Registry  *prometheus.Registry // of its metrics
-	FirstKey  FirstKey
+
+	FirstKey, FirstAdminKey FirstKey // those of a first start, if they are in force
 
 	cfg           *config.Config
 	o             Options
@@ -105,7 +106,6 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	}
 	g := &Gateway{
 		cfg: cfg, o: o, budgets: newBudgets(o.Memory), Registry: prometheus.NewRegistry(),
-		administrator: auth.NewAdministrator(cfg.AdminKey),
 	}
 	g.failed, g.fail = context.WithCancelCause(context.Background())
 	g.starting, g.endStart = context.WithCancelCause(o.Stop)

@@ -19,7 +19,7 @@ func (g *Gateway) Listen() error {
 	listen := net.ListenConfig{KeepAlive: -1}
 	inner, err := listen.Listen(context.Background(), "tcp", g.cfg.Addr)
 	if err != nil {
-		return fmt.Errorf("listening on ADDR %s: %w; stop what uses it, or set another ADDR", g.cfg.Addr, err)
+		return fmt.Errorf("listening on ADDR %s: %w; stop what uses it, or set another one, as in ADDR=127.0.0.1:8081", g.cfg.Addr, err)
 	}
 	if g.cfg.MetricsAddr != "" {
 		if g.metricsListener, err = net.Listen("tcp", g.cfg.MetricsAddr); err != nil {

@@ -23,6 +23,7 @@ type asset struct {
 	content []byte
 	kind    string
 	etag    string
+	types   string // of a module: where its declarations are, from where it is
 }
 
 // assets are the embedded files, by path.
@@ -49,11 +50,16 @@ func loadAssets() assets {
 			kind = mime.TypeByExtension(path.Ext(name))
 		}
 		hash := sha256.Sum256(content)
-		all["/"+name] = &asset{content, kind, `"` + hex.EncodeToString(hash[:8]) + `"`}
+		all["/"+name] = &asset{content: content, kind: kind, etag: `"` + hex.EncodeToString(hash[:8]) + `"`}
 		return nil
 	})
 	if err != nil {
 		panic(err) // embedded files can always be read
+	}
+	for name := range all {
+		if module, ok := strings.CutSuffix(name, ".d.ts"); ok {
+			all[module+".js"].types = "./" + path.Base(name)
+		}
 	}
 	all["/"] = all["/index.html"]
 	all["/rest/_jsapi.js"] = all["/sdk/restdb.js"]
@@ -77,11 +83,14 @@ func (a assets) serve(c echo.Context) error {
 	h.Set(echo.HeaderCacheControl, "no-cache")
 	h.Set("ETag", file.etag)
 	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
+	if file.types != "" {
+		h.Set("X-TypeScript-Types", file.types) // Deno looks there for the types of a module that it has by address
+	}
 	h.Set(echo.HeaderReferrerPolicy, "no-referrer")
 	if name == "/" || strings.HasPrefix(name, "/ui/") || name == "/rest/_jsapi.doc" {
 		h.Set(echo.HeaderContentSecurityPolicy, pagePolicy)
 	} else {
-		h.Set("Cross-Origin-Resource-Policy", "cross-origin") // pages of other origins use the SDK too
+		h.Set("Cross-Origin-Resource-Policy", "cross-origin") // pages of other origins use the SDK, and tools read the descriptions
 	}
 	http.ServeContent(c.Response(), c.Request(), "", time.Time{}, bytes.NewReader(file.content))
 	return nil
@@ -92,14 +101,18 @@ func (assets) Name() string { return traffic.DoorOther }
 
 // Register adds the routes.
 func (a assets) Register(e *echo.Echo) {
-	for _, p := range []string{"/", "/ui/*", "/sdk/*", "/rest/_jsapi.js", "/rest/_jsapi.doc"} {
+	for _, p := range []string{"/", "/ui/*", "/sdk/*", "/rest/_jsapi.js", "/rest/_jsapi.doc", "/openapi.json", "/asyncapi.json"} {
 		e.GET(p, a.serve)
 	}
 }
 
-// CORS lets pages of all origins load the SDK, but not the gateway's own pages.
+// CORS lets pages of all origins load the SDK and what describes the gateway, but not the gateway's own pages.
 func (assets) CORS() []cors.Rule {
-	return []cors.Rule{{Path: "/sdk", Methods: "GET, HEAD, POST"}}
+	return []cors.Rule{
+		{Path: "/sdk", Methods: "GET, HEAD, POST"},
+		{Path: "/openapi.json", Methods: "GET, HEAD"},
+		{Path: "/asyncapi.json", Methods: "GET, HEAD"},
+	}
 }
 
 // Close has nothing to end.

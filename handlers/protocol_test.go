@@ -17,6 +17,8 @@ func TestPreflights(t *testing.T) {
 		{"/realtime", "GET, HEAD, POST, DELETE", headers, exposed},
 		{"/realtime/token", "GET, HEAD, POST, DELETE", headers, exposed},
 		{"/sdk/sluice.js", "GET, HEAD, POST", headers, exposed},
+		{"/openapi.json", "GET, HEAD", headers, exposed},
+		{"/asyncapi.json", "GET, HEAD", headers, exposed},
 		{"/rest/customer", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", headers, exposed + ", X-Pagination"},
 		{"/new", "GET, POST", headers + ", Accept", exposed},
 		{"/room/x/send", "GET, POST", headers + ", Accept", exposed},

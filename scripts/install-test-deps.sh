@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the programs that the tests need and that are missing: nginx (proxy test), Chromium and Firefox (browser
 # tests), gcc (race detector), ip and openssl (tests of clusters), Flask, Django, PHP, Sinatra and Express (examples/auth).
+# PHP, Ruby and curl are for examples/publish too.
 # This works on Debian; on other systems, install them by hand.
 set -euo pipefail
 cd "$(dirname "$0")/../examples/auth/express"

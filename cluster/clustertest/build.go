@@ -30,13 +30,13 @@ func need(t testing.TB, build func() (string, error)) string {
 	return path
 }
 
-// findRoot returns the folder of the repository.
+// findRoot returns the folder of the repository. A test may be one of another module in it.
 func findRoot() (string, error) {
-	out, err := exec.Command("go", "env", "GOMOD").Output()
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sluice").Output()
 	if err != nil {
 		return "", fmt.Errorf("finding the repository: %w", err)
 	}
-	return filepath.Dir(strings.TrimSpace(string(out))), nil
+	return strings.TrimSpace(string(out)), nil
 }
 
 func natsServer() (string, error) {

@@ -81,9 +81,12 @@ func TestServers(t *testing.T) {
 		leader := servers.Leader(t, stream)
 		one.lose(servers[leader])
 		publish(t, js, one.what)
-		if now := servers.Leader(t, stream); now == leader {
-			t.Errorf("%s: the leader is still server %d", one.what, leader)
-		}
+		clustertest.Until(t, func() error { // a server that lags still names the old one
+			if servers.Leader(t, stream) == leader {
+				return fmt.Errorf("%s: the leader is still server %d", one.what, leader)
+			}
+			return nil
+		})
 		one.end(servers[leader])
 		servers[leader].AwaitReady(t)
 		expectStored(t, js, uint64(n)+2)

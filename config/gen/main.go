@@ -1,4 +1,4 @@
-// Command gen writes the two texts that are generated from config.Config: .env.example and the table in README.md.
+// Command gen writes the two texts that are generated from config.Config: .env.example and the tables of docs/settings.md.
 // Run it with go generate ./config.
 package main
 
@@ -20,13 +20,13 @@ func run() error {
 	if err := os.WriteFile("../.env.example", []byte(config.EnvExample()), 0o644); err != nil {
 		return err
 	}
-	readme, err := os.ReadFile("../README.md")
+	page, err := os.ReadFile("../docs/settings.md")
 	if err != nil {
 		return err
 	}
-	made, err := config.WithTable(string(readme))
+	made, err := config.WithTables(string(page))
 	if err != nil {
 		return err
 	}
-	return os.WriteFile("../README.md", []byte(made), 0o644)
+	return os.WriteFile("../docs/settings.md", []byte(made), 0o644)
 }

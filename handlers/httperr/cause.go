@@ -89,6 +89,7 @@ var causes = []struct {
 	{err: auth.ErrOtherBody, status: http.StatusConflict, code: IdempotencyConflict, text: "this Idempotency-Key was used with another body; use a new one for a new key"},
 	{err: auth.ErrNoKey, status: http.StatusNotFound, code: NotFound},
 	{err: auth.ErrReadOnly, status: http.StatusConflict, code: ReadOnly},
+	{err: auth.ErrFirstKey, status: http.StatusConflict, code: ReadOnly},
 	{err: auth.ErrBadKey, status: http.StatusBadRequest, code: BadKey},
 	{err: auth.ErrTooManyKeys, status: http.StatusBadRequest, code: BadKey},
 	{err: auth.ErrRevocation, status: http.StatusBadRequest, code: BadRevocation},

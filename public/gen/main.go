@@ -1,5 +1,5 @@
-// Command gen makes public/sdk/sluice.js, which browsers load, from its source in public/sdk/src: one file, without comments
-// and spaces. Run it with go generate ./public.
+// Command gen makes the modules of public/sdk, which browsers load, from their source in public/sdk/src: each one file, without
+// comments and spaces. Run it with go generate ./public.
 package main
 
 import (
@@ -12,36 +12,52 @@ import (
 )
 
 func main() {
-	if err := write("sdk"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	for _, m := range modules {
+		if err := m.write("sdk"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
 }
 
-// write makes the file of the SDK in a folder.
-func write(folder string) error {
-	text, err := bundle(folder)
+// module is one file of the SDK, of the same name as its source.
+type module struct {
+	name     string
+	external []string // what it imports when it runs
+	mangle   string   // names of properties that become shorter
+	banner   string
+}
+
+var modules = []module{
+	{
+		name: "sluice.js",
+		// The names are of properties that only the source uses, and that nobody sees: not options, not fields of events, of
+		// answers or of messages between tabs, which another version of the file reads too.
+		mangle: "^(sleep|rest|call|follow|rouse|doubtful|patience|look|cut|pattern|match|fn|self)$",
+		banner: "// src", // leads readers of the file to its source
+	},
+	{
+		name:     "react.js",
+		external: []string{"react", "./sluice.js"},                                                     // the same connections as in the rest of the page
+		banner:   "\"use client\"; // hooks do not run on a server that renders; made of src/react.js", // frameworks read the first words
+	},
+}
+
+// write makes the file in a folder.
+func (m module) write(folder string) error {
+	text, err := m.bundle(folder)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(made(folder), text, 0o644) // like any source file
+	return os.WriteFile(filepath.Join(folder, m.name), text, 0o644) // like any source file
 }
 
-func made(folder string) string { return filepath.Join(folder, "sluice.js") }
-
-// inside are names of properties that only the source uses, and that nobody sees: not options, not fields of events, of answers
-// or of messages between tabs, which another version of the file reads too. They become shorter.
-const inside = "^(sleep|rest|call|follow|rouse|doubtful|patience|look|cut|pattern|match|fn|self)$"
-
-// banner leads readers of the file to its source.
-const banner = "// src"
-
-func bundle(folder string) ([]byte, error) {
+func (m module) bundle(folder string) ([]byte, error) {
 	result := api.Build(api.BuildOptions{
-		EntryPoints: []string{filepath.Join(folder, "src", "sluice.js")}, Bundle: true, Format: api.FormatESModule, Target: api.ES2022,
+		EntryPoints: []string{filepath.Join(folder, "src", m.name)}, Bundle: true, Format: api.FormatESModule, Target: api.ES2022,
 		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true, Charset: api.CharsetUTF8, LegalComments: api.LegalCommentsNone,
-		MangleProps: inside,
-		Banner:      map[string]string{"js": banner},
+		External: m.external, MangleProps: m.mangle,
+		Banner: map[string]string{"js": m.banner},
 	})
 	var errs []error
 	for _, m := range result.Errors {

@@ -11,15 +11,17 @@ import (
 func TestSDKIsMade(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join("..", "sdk")
-	want, err := bundle(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	is, err := os.ReadFile(made(folder))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(is, want) {
-		t.Error("public/sdk/sluice.js is not made of public/sdk/src: run go generate ./public")
+	for _, m := range modules {
+		want, err := m.bundle(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		is, err := os.ReadFile(filepath.Join(folder, m.name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(is, want) {
+			t.Errorf("public/sdk/%s is not made of public/sdk/src: run go generate ./public", m.name)
+		}
 	}
 }

@@ -27,7 +27,7 @@ export interface Options {
   /** narrows what the credential may see; all of it by default. At most 1,000. A list that is too long for an address is sent ahead, by POST */
   channels?: string[];
   /** `include` sends cookies to a gateway of another origin; as for fetch */
-  credentials?: RequestCredentials;
+  credentials?: "include" | "omit" | "same-origin";
   /**
    * false: the connection does not get what it publishes itself, unless it has reconnected meanwhile, or was not open yet. Then it
    * is of one tab alone (`shared` is false), as the other tabs get everything.

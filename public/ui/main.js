@@ -92,6 +92,10 @@ async function enter(value) {
     drawTry();
     if (document.activeElement === document.body || $("door").hidden) $("main").focus();
   } catch (e) {
+    if ($("door").hidden) { // another key of the same link was right
+      adding = true;
+      draw();
+    }
     message($("door-answer"), e.message, true);
     $("credential").focus();
   }

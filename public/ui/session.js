@@ -27,17 +27,37 @@ export function restore() {
   }
 }
 
-// fromAddress takes a credential out of the fragment and the address.
+// fromAddress takes credentials out of the fragment and the address: a key or a token and, on a second line, the admin key,
+// which the link of a gateway's first start has too.
 export function fromAddress() {
   const given = new URLSearchParams(location.hash.slice(1));
-  const value = given.get("apikey") ?? given.get("token") ?? given.get("key");
-  if (value !== null) history.replaceState(null, "", location.pathname);
-  return value;
+  const key = given.get("apikey") ?? given.get("token") ?? given.get("key"), admin = given.get("admin");
+  if (key === null && admin === null) return null;
+  history.replaceState(null, "", location.pathname);
+  return admin ? `${key ?? ""}\n${admin}` : key;
 }
 
-// add finds out what a value is and keeps it. The key is tried first: then the many who have only a
+// add keeps what the form or fromAddress gives. The admin key comes first, since it decides which view shows.
+export async function add(given) {
+  const [value, admin] = given.split("\n");
+  try {
+    if (admin) await addAdmin(admin);
+  } finally {
+    if (value) await addOne(value);
+  }
+}
+
+async function addAdmin(value) {
+  const admin = { kind: "admin", value };
+  const stats = await reach("GET", "/admin/stats", admin);
+  if (!stats.ok) throw await failure(stats);
+  session.admin = admin;
+  changed();
+}
+
+// addOne finds out what a value is and keeps it. The key is tried first: then the many who have only a
 // key leave no failed call of /admin behind, in the browser's console or in the gateway's counters.
-export async function add(value) {
+async function addOne(value) {
   const credential = { kind: claimsOf(value) ? "token" : "key", value };
   const seen = await reach("HEAD", "/realtime", credential);
   if (seen.status !== 401) {

@@ -1,0 +1,49 @@
+// A client whose types are generated from /openapi.json and /asyncapi.json: openapi.test.mjs compiles and runs it.
+import createClient from "openapi-fetch";
+import { EventSourceParserStream } from "eventsource-parser/stream";
+import type { components } from "./asyncapi.js";
+import type { paths } from "./openapi.js";
+
+type Frames = components["schemas"];
+
+export const connect = (baseUrl: string, key: string) => createClient<paths>({
+  baseUrl, headers: { "x-apikey": key }, querySerializer: { array: { style: "form", explode: false } },
+});
+type Client = ReturnType<typeof connect>;
+
+export async function publish(client: Client, event: string, data: unknown): Promise<string> {
+  const { data: stored, error } = await client.POST("/realtime", { body: { event, data } });
+  if (error) throw new Error(`${error.code}: ${error.message}`);
+  if (!("id" in stored)) throw new Error("one event has one id");
+  return stored.id;
+}
+
+// subscribe yields init, and then the events of the channels.
+export async function* subscribe(client: Client, channels: string[], signal: AbortSignal): AsyncGenerator<Frames["Init"] | Frames["Event"]> {
+  const { data, error } = await client.GET("/realtime", { params: { query: { channels } }, headers: { Accept: "text/event-stream" }, parseAs: "stream", signal });
+  if (error) throw new Error(`${error.code}: ${error.message}`);
+  for await (const frame of data!.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream()) as unknown as AsyncIterable<{ event?: string; data: string }>) {
+    if (frame.event === "ping") continue;
+    yield frame.event ? JSON.parse(frame.data) as Frames["Event"] : JSON.parse(frame.data) as Frames["Init"];
+  }
+}
+
+// makeKey uses the administrator's API.
+export async function makeKey(client: Client, name: string): Promise<string> {
+  const { data, error, response } = await client.POST("/admin/keys", { body: { name, sub: ["chat-*"], pub: ["chat-*"] } });
+  if (error) throw new Error(`${response.status} ${error.code}`);
+  return data.key;
+}
+
+// What the types refuse: tsc alone reads this.
+export async function refused(client: Client) {
+  // @ts-expect-error: an event has a name
+  await client.POST("/realtime", { body: { data: 1 } });
+  // @ts-expect-error: there is no such path
+  await client.GET("/realtimes");
+  // @ts-expect-error: a room has a name
+  await client.GET("/room/{room}/presence", {});
+  const { error } = await client.DELETE("/realtime", { params: { query: { id: "1" } } });
+  // @ts-expect-error: there is no such code
+  return error?.code === "not_there";
+}
