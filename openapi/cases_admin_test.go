@@ -2,11 +2,13 @@ package openapi_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"sluice/gateway/gatewaytest"
+	"sluice/store/eventlog"
 )
 
 // stored are the administrator's requests for what the gateway stores.
@@ -25,6 +27,10 @@ func (r *recorder) storedEvents(t *testing.T) {
 	second := g.Publish(t, `{"event":"boing","stream":"t","except":"Yk1ZV2J4c3VyRmF0ZWxpdA"}`)
 	third := g.Publish(t, `{"event":"boing"}`)
 	appended := g.Publish(t, `{"space":"$db/demo","event":"deposit","stream":"a","data":{"amount":50}}`)
+	unknown, err := g.Broker.Log().Append(t.Context(), &eventlog.Request{Events: []eventlog.Event{{Name: "goal", Data: []byte("1")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	retraction := []string{"Idempotency-Key", "r-1"}
 	lines := []string{"Accept", "application/x-ndjson"}
 	r.run(t, g, []call{
@@ -37,6 +43,7 @@ func (r *recorder) storedEvents(t *testing.T) {
 		one("readEvents", "/admin/events?channels=@none", admin, 404),
 		one("getEventWay", "/admin/events/"+first, admin, 200),
 		one("getEventWay", "/admin/events/"+second, admin, 200),
+		one("getEventWay", fmt.Sprint("/admin/events/", unknown), admin, 200), // no request has sent it
 		one("getEventWay", "/admin/events/"+appended+"?space=$db/demo", admin, 200),
 		{op: "getEventWay", path: "/admin/events/x", as: admin, status: 400, wrong: true},
 		one("getEventWay", "/admin/events/"+first+"?space=x", admin, 400),
@@ -52,7 +59,13 @@ func (r *recorder) storedEvents(t *testing.T) {
 		one("listConnections", "/admin/connections?group=channel", admin, 200),
 		one("listConnections", "/admin/connections?group=other", admin, 400),
 	})
-	_, text := r.send(t, g, one("listConnections", "/admin/connections?group=key&search=all", admin, 200))
+	_, text := r.send(t, g, one("retractEvent", "/admin/events/"+second, admin, 200))
+	var retracted struct{ ID string }
+	if err := json.Unmarshal([]byte(text), &retracted); err != nil {
+		t.Fatal(text, err)
+	}
+	r.send(t, g, one("getEventWay", "/admin/events/"+retracted.ID, admin, 200))
+	_, text = r.send(t, g, one("listConnections", "/admin/connections?group=key&search=all", admin, 200))
 	var groups []struct{ Group string }
 	if err := json.Unmarshal([]byte(text), &groups); err != nil || len(groups) != 1 {
 		t.Fatal(text, err)
