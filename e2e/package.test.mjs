@@ -86,9 +86,9 @@ for (const major of [20, 22]) test(`Node ${major} imports it, publishes, hears, 
   assert.equal(await run(node(major), ["publish.mjs", base, key]), "true\n", "a process that only published ends without close()");
 });
 
-test("require() takes it where Node can", { timeout: 60_000 }, async () => {
+for (const major of [20, 22]) test(`require() takes it in Node ${major}`, { timeout: 60_000 }, async () => {
   write("required.cjs", 'const { connect } = require("sluice-client"); console.log(typeof connect)');
-  assert.equal(await run(node(22), ["--no-warnings", "required.cjs"]), "function\n");
+  assert.equal(await run(node(major), ["--no-warnings", "required.cjs"]), "function\n");
 });
 
 test("a script that ignores the client's answer is not held by it", { timeout: 60_000 }, async () => {
@@ -141,6 +141,17 @@ test("TypeScript takes it with the settings that tsc --init writes", { timeout: 
   writeFileSync(join(folder, "main.ts"), readFileSync(join(import.meta.dirname, "sdk-types.ts"), "utf8").replaceAll('"../public/sdk/sluice.js"', '"sluice-client"'));
   writeFileSync(join(folder, "package.json"), '{"type":"module"}');
   assert.equal(await run(process.execPath, [tsc, "--skipLibCheck", "false"], { cwd: folder }), "");
+});
+
+test("the program of docs/javascript.md passes tsc with the settings there, and runs", { timeout: 90_000 }, async () => {
+  add({ "@types/node": "@types/node", "undici-types": "undici-types" });
+  const folder = mkdtempSync(join(project, "docs-")), section = readFileSync(join(import.meta.dirname, "../docs/javascript.md"), "utf8").split("### TypeScript in Node")[1];
+  const block = language => section.split("```" + language + "\n")[1].split("```")[0];
+  writeFileSync(join(folder, "main.ts"), block("ts"));
+  writeFileSync(join(folder, "tsconfig.json"), block("json"));
+  writeFileSync(join(folder, "package.json"), '{"type":"module"}');
+  assert.equal(await run(process.execPath, [join(here, "typescript/bin/tsc"), "--exactOptionalPropertyTypes"], { cwd: folder }), "");
+  assert.match(await run(process.execPath, ["main.js"], { cwd: folder, env: { ...process.env, SLUICE_URL: base, SLUICE_KEY: key } }), /new: order 17\n$/);
 });
 
 for (const version of [18, 19]) test(`Node and strict TypeScript take the hooks for React ${version}`, { timeout: 90_000 }, async () => {
