@@ -38,7 +38,7 @@ var modules = []module{
 	},
 	{
 		name:     "react.js",
-		external: []string{"react", "./sluice.js"},                                                     // the same connections as in the rest of the page
+		external: []string{"react", "./sluice.js"}, // the same connections as in the rest of the page
 		banner:   "// made of src/react.js",
 	},
 }

@@ -337,7 +337,7 @@ export function connect(url, o = {}) {
 
     stream(name, { signal, ...range } = {}) {
       // All but the signal. With a wrong one, the whole log would be read.
-      spell(range, "from,after,to,until,limit,types,channels", true);
+      spell(range, "from,after,to,limit,types,channels,until", true);
       const cut = child(closing.signal), end = () => cut.abort();
       if (signal) onAbort(signal, end, cut);
       const all = async function* () {
