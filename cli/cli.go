@@ -69,6 +69,9 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 	if len(args) > 0 && args[0] == "help" {
 		args = append(args[1:len(args):len(args)], "--help")
 	}
+	if len(args) > 0 && args[0] == cobra.ShellCompRequestCmd {
+		describeFlags(root)
+	}
 	root.SetArgs(append([]string{}, args...)) // never nil: then cobra would take the arguments of the process
 	cmd, err := root.ExecuteC()
 	switch {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"slices"
@@ -35,7 +36,11 @@ func completionCommand(std *Streams) *cobra.Command {
 			root := cmd.Root()
 			switch args[0] {
 			case "bash":
-				return root.GenBashCompletionV2(std.Out, true)
+				if err := root.GenBashCompletionV2(std.Out, true); err != nil {
+					return err
+				}
+				_, err := io.WriteString(std.Out, bashNeeds)
+				return err
 			case "zsh":
 				return root.GenZshCompletion(std.Out)
 			case "fish":
@@ -47,6 +52,14 @@ func completionCommand(std *Streams) *cobra.Command {
 		},
 	}
 }
+
+// bashNeeds is the end of the script for bash. The functions of bash-completion that the script calls are missing at the first
+// Tab only, with an error that does not name the package: so the script looks for them when it is read.
+const bashNeeds = `
+if ! declare -F _init_completion >/dev/null 2>&1 && ! declare -F _get_comp_words_by_ref >/dev/null 2>&1; then
+    echo "sluice: the Tab key needs the package bash-completion, which this shell has not loaded: install it, and start a new shell" >&2
+fi
+`
 
 // completeWords completes an argument or a value that is one of a few words.
 func completeWords(words ...string) cobra.CompletionFunc {
@@ -145,6 +158,15 @@ func completeAddress(*cobra.Command, []string, string) ([]string, cobra.ShellCom
 		found = append(found, url)
 	}
 	return found, cobra.ShellCompDirectiveNoFileComp
+}
+
+// describeFlags takes the marks off the texts of flags. In them, the value's name is in backticks, which the help and the manual
+// read; a shell shows the texts as they are.
+func describeFlags(cmd *cobra.Command) {
+	cmd.LocalFlags().VisitAll(func(flag *pflag.Flag) { _, flag.Usage = pflag.UnquoteUsage(flag) })
+	for _, below := range cmd.Commands() {
+		describeFlags(below)
+	}
 }
 
 // completeFlags tells cobra how to complete the values of all flags of a command and those below.

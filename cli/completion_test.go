@@ -106,3 +106,39 @@ func TestCompletionScripts(t *testing.T) {
 		t.Errorf("a value that only the user knows: exit %d, %q, %s", code, out, errOut)
 	}
 }
+
+// What the shells show beside a flag is the text of the help, without the marks that only the help reads.
+func TestCompletionDescribesFlags(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"tail", "publish", "token", "cluster init"} {
+		out, errOut, code := run(t, "", nil, append(append([]string{"__complete"}, strings.Fields(command)...), "--")...)
+		if code != 0 || strings.Contains(out, "`") || !strings.Contains(out, "--json\tPrint") {
+			t.Errorf("%s: exit %d, %s%s", command, code, out, errOut)
+		}
+	}
+	out, _, _ := run(t, "", nil, "__complete", "tail", "--lim")
+	if want := "--limit\tEnd after N events.\n"; !strings.HasPrefix(out, want) {
+		t.Errorf("got %q, want %q", out, want)
+	}
+}
+
+// A bash without bash-completion is named when it reads the script, and not only by an error at the first Tab.
+func TestCompletionWithoutBashCompletion(t *testing.T) {
+	t.Parallel()
+	script, _, _ := run(t, "", nil, "completion", "bash")
+	path := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(path, []byte(script), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const missing = "sluice: the Tab key needs the package bash-completion, which this shell has not loaded: install it, and start a new shell\n"
+	for before, want := range map[string]string{
+		"":                                 missing,
+		"_init_completion() { :; };":       "",
+		"_get_comp_words_by_ref() { :; };": "",
+	} {
+		out, err := exec.Command("bash", "--norc", "-c", before+" source "+path+" && complete -p sluice >/dev/null").CombinedOutput()
+		if err != nil || string(out) != want {
+			t.Errorf("%q: %v, got %q, want %q", before, err, out, want)
+		}
+	}
+}

@@ -72,12 +72,3 @@ func (a *access) needed() (string, error) {
 	}
 	return key, err
 }
-
-// known returns the credential of a command that most gateways refuse without one. known says so before they do.
-func (a *access) known(std *Streams) (string, error) {
-	credential, err := a.credential()
-	if err == nil && credential == "" {
-		std.note("no key is given; put an API key or a token into SLUICE_KEY, or into a file named by --key-file")
-	}
-	return credential, err
-}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sluice/auth"
 	"sluice/client"
 	"sluice/config"
 )
@@ -36,6 +37,16 @@ const (
 type unreachable struct{ error }
 
 func (e unreachable) Unwrap() error { return e.error }
+
+// cure is an error whose text is only what to do about it: the gateway's own text is for all kinds of clients.
+type cure struct {
+	text string
+	error
+}
+
+func (e cure) Error() string { return e.text }
+
+func (e cure) Unwrap() error { return e.error }
 
 // exitCode prints an error. If the arguments are wrong, it also prints how to get the command's help.
 func (s *Streams) exitCode(err error, cmd *cobra.Command) int {
@@ -102,6 +113,8 @@ func (a *access) explainStatus(base string, status *client.StatusError, err erro
 		return fmt.Errorf("%w; is %s a gateway? Give its address by --url or SLUICE_URL", err, base)
 	case status.Status == http.StatusUnauthorized && a.admin:
 		return fmt.Errorf("%w; give the gateway's ADMIN_KEY in the variable ADMIN_KEY, or in a file named by --key-file", err)
+	case status.Code == auth.MissingCredential:
+		return cure{"no key is given; put an API key or a token into SLUICE_KEY, or into a file named by --key-file", err}
 	case status.Status == http.StatusUnauthorized:
 		return fmt.Errorf("%w; give a key that the gateway knows in SLUICE_KEY, or in a file named by --key-file", err)
 	case status.Status == http.StatusForbidden:

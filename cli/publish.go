@@ -70,7 +70,7 @@ func (c *Publish) Run(std *Streams) error {
 	if err != nil {
 		return err
 	}
-	credential, err := c.known(std)
+	credential, err := c.credential()
 	if err != nil {
 		return err
 	}

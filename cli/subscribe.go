@@ -76,7 +76,7 @@ func (c *Subscribe) Run(std *Streams) error {
 	if err != nil {
 		return err
 	}
-	credential, err := c.known(std)
+	credential, err := c.credential()
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -68,22 +69,31 @@ func tailCommand(std *Streams) *cobra.Command {
 	return cmd
 }
 
-// from turns --since into a position for the gateway.
-func (c *Tail) from(now time.Time) string {
+// from turns --since into a position for the gateway. It refuses what is none here: the gateway would name its own parameter,
+// and it knows no time ago.
+func (c *Tail) from(now time.Time) (string, error) {
 	if ago, err := time.ParseDuration(c.Since); err == nil && ago > 0 {
-		return now.Add(-ago).UTC().Format(time.RFC3339Nano)
+		return now.Add(-ago).UTC().Format(time.RFC3339Nano), nil
 	}
-	return c.Since
+	_, notTime := time.Parse(time.RFC3339Nano, c.Since)
+	if notTime != nil && !otherPosition.MatchString(c.Since) {
+		return "", usageError{fmt.Errorf("--since=%s: must be a time ago such as 10m or 24h, a time such as 2026-11-20T13:22:01Z, an id, earliest, now, or -N for the last N events", c.Since)}
+	}
+	return c.Since, nil
 }
+
+// otherPosition matches the positions that are no time, and "" for none.
+var otherPosition = regexp.MustCompile(`^(-?[0-9]{1,16}|earliest|now|past-events|)$`)
 
 // history is the part of the log to show. The gateway begins at the earliest event when it is asked for anything of the past,
 // also for some types only; people who follow a log want what comes, unless they ask for more.
-func (c *Tail) history() client.History {
-	h := client.History{Stream: c.Stream, From: c.from(time.Now()), Until: c.Until, Types: c.Types, Limit: c.Limit}
+func (c *Tail) history() (client.History, error) {
+	from, err := c.from(time.Now())
+	h := client.History{Stream: c.Stream, From: from, Until: c.Until, Types: c.Types, Limit: c.Limit}
 	if h.From == "" && h.Stream == "" && h.Until == "" && (len(h.Types) > 0 || h.Limit > 0) {
 		h.From = "now"
 	}
-	return h
+	return h, err
 }
 
 // Run shows events until it is interrupted, the range is over, or the gateway refuses for good.
@@ -91,18 +101,22 @@ func (c *Tail) Run(std *Streams) error {
 	if err := checkColor(c.Color); err != nil {
 		return err
 	}
+	history, err := c.history()
+	if err != nil {
+		return err
+	}
 	base, err := c.base("")
 	if err != nil {
 		return err
 	}
-	credential, err := c.known(std)
+	credential, err := c.credential()
 	if err != nil {
 		return err
 	}
 	say := &said{std: std, paint: paint(useColors(c.Color, std.Err)), base: base}
 	cl, err := client.New(base, client.Options{
 		Credential: credential, Channels: c.Channels,
-		History: c.history(),
+		History: history,
 		Notify:  func(cause error, delay time.Duration) { say.lost(c.explain(base, cause), delay) },
 	})
 	if err != nil {

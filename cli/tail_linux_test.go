@@ -68,7 +68,12 @@ func TestTail(t *testing.T) {
 		want string
 	}{
 		{"SLUICE_KEY=" + testKey, "--color blue", 2, "--color=blue: must be one of auto, always, never"},
-		{"SLUICE_KEY=" + testKey, "--since yesterday", 1, "parameter from"},
+		{"SLUICE_KEY=" + testKey, "--since yesterday", 2, "sluice: --since=yesterday: must be a time ago such as 10m or 24h, a time such as 2026-11-20T13:22:01Z, an id, earliest, now, or -N for the last N events\n"},
+		{"SLUICE_KEY=" + testKey, "--since=-5m", 2, "--since=-5m: must be"},
+		{"SLUICE_KEY=" + testKey, "--since -1 --until=caught-up", 0, ""},
+		{"SLUICE_KEY=" + testKey, "--since 2020-01-01T00:00:00+02:00 --until=caught-up", 0, ""},
+		{"SLUICE_KEY=" + testKey, "--since 7 --until=caught-up", 0, ""},
+		{"SLUICE_KEY=" + testKey, "--since 2h30m --until=caught-up", 0, ""},
 		{"SLUICE_KEY=wrong-wrong", "", 1, "SLUICE_KEY"},
 	} {
 		if _, errOut, code := run(t, "", []string{tt.env}, append([]string{"tail", "--url", s.url}, strings.Fields(tt.args)...)...); code != tt.code || !strings.Contains(errOut, tt.want) {

@@ -2,6 +2,8 @@ package client_test
 
 import (
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -24,9 +26,30 @@ func TestDocsAreExamples(t *testing.T) {
 		t.Fatalf("only %d blocks were found", len(blocks))
 	}
 	for _, block := range blocks {
+		if strings.HasPrefix(block[1], "package main\n") {
+			runsAlone(t, block[1])
+			continue
+		}
 		if !strings.Contains(code, withoutIndents(block[1])) {
 			t.Errorf("this is not in example_test.go:\n%s", block[1])
 		}
+	}
+}
+
+// runsAlone runs a whole program of the page against a gateway.
+func runsAlone(t *testing.T, program string) {
+	t.Helper()
+	address, stop := startGateway()
+	defer stop()
+	file := filepath.Join(t.TempDir(), "main.go")
+	if err := os.WriteFile(file, []byte(program), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", "run", file) // a file of this module, so that it finds the client
+	cmd.Env = append(os.Environ(), "SLUICE_URL="+address, "SLUICE_KEY="+exampleKey)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !regexp.MustCompile(`^\d+ 17\n$`).Match(out) {
+		t.Errorf("the program: %v\n%s", err, out)
 	}
 }
 

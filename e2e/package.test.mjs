@@ -2,7 +2,7 @@
 // address, Deno uses it.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -63,9 +63,17 @@ function node(major) {
 }
 
 test("the package has what its users need, and nothing else", () => {
-  assert.deepEqual(packed.files.map(f => f.path).sort(), ["README.md", "package.json", "react.d.ts", "react.js", "sluice.d.ts", "sluice.js"]);
-  assert.ok(packed.size < 16_000, `${packed.size} bytes`);
-  assert.equal(readFileSync(join(project, "node_modules/sluice-client/sluice.js"), "utf8"), readFileSync(join(sdk, "sluice.js"), "utf8"));
+  assert.deepEqual(packed.files.map(f => f.path).sort(), ["README.md", "package.json", "react.d.ts", "sluice.d.ts", ...readdirSync(join(sdk, "src")).map(f => `src/${f}`)].sort());
+  assert.ok(packed.size < 24_000, `${packed.size} bytes`);
+});
+
+test("an error that nobody catches shows a line of source that a person can read", { timeout: 60_000 }, async () => {
+  write("uncaught.mjs", `import { connect } from "sluice-client";
+    await connect(process.argv[2], { apikey: "wrong" }).publish("packed");`);
+  const { code, stderr } = await exec(node(20), ["uncaught.mjs", base], { cwd: project }).catch(e => e);
+  assert.equal(code, 1);
+  assert.match(stderr, /invalid_key/);
+  assert.ok(stderr.split("\n").every(line => line.length < 250), stderr);
 });
 
 for (const major of [20, 22]) test(`Node ${major} imports it, publishes, hears, reads, and ends by itself`, { timeout: 90_000 }, async () => {
@@ -78,9 +86,9 @@ for (const major of [20, 22]) test(`Node ${major} imports it, publishes, hears, 
   assert.equal(await run(node(major), ["publish.mjs", base, key]), "true\n", "a process that only published ends without close()");
 });
 
-test("require() takes it where Node can", { timeout: 60_000 }, async () => {
+for (const major of [20, 22]) test(`require() takes it in Node ${major}`, { timeout: 60_000 }, async () => {
   write("required.cjs", 'const { connect } = require("sluice-client"); console.log(typeof connect)');
-  assert.equal(await run(node(22), ["--no-warnings", "required.cjs"]), "function\n");
+  assert.equal(await run(node(major), ["--no-warnings", "required.cjs"]), "function\n");
 });
 
 test("a script that ignores the client's answer is not held by it", { timeout: 60_000 }, async () => {
@@ -125,6 +133,25 @@ for (const [module, moduleResolution, lib, types] of [
 ]) test(`strict TypeScript takes it: ${moduleResolution} with ${[...lib, ...types].join(", ")}`, { timeout: 90_000 }, async () => {
   add({ "@types/node": "@types/node", "undici-types": "undici-types" });
   await check("sdk-types.ts", { module, moduleResolution, lib, types, exactOptionalPropertyTypes: true });
+});
+
+test("TypeScript takes it with the settings that tsc --init writes", { timeout: 90_000 }, async () => {
+  const tsc = join(here, "typescript/bin/tsc"), folder = mkdtempSync(join(project, "init-"));
+  await run(process.execPath, [tsc, "--init"], { cwd: folder });
+  writeFileSync(join(folder, "main.ts"), readFileSync(join(import.meta.dirname, "sdk-types.ts"), "utf8").replaceAll('"../public/sdk/sluice.js"', '"sluice-client"'));
+  writeFileSync(join(folder, "package.json"), '{"type":"module"}');
+  assert.equal(await run(process.execPath, [tsc, "--skipLibCheck", "false"], { cwd: folder }), "");
+});
+
+test("the program of docs/javascript.md passes tsc with the settings there, and runs", { timeout: 90_000 }, async () => {
+  add({ "@types/node": "@types/node", "undici-types": "undici-types" });
+  const folder = mkdtempSync(join(project, "docs-")), section = readFileSync(join(import.meta.dirname, "../docs/javascript.md"), "utf8").split("### TypeScript in Node")[1];
+  const block = language => section.split("```" + language + "\n")[1].split("```")[0];
+  writeFileSync(join(folder, "main.ts"), block("ts"));
+  writeFileSync(join(folder, "tsconfig.json"), block("json"));
+  writeFileSync(join(folder, "package.json"), '{"type":"module"}');
+  assert.equal(await run(process.execPath, [join(here, "typescript/bin/tsc"), "--exactOptionalPropertyTypes"], { cwd: folder }), "");
+  assert.match(await run(process.execPath, ["main.js"], { cwd: folder, env: { ...process.env, SLUICE_URL: base, SLUICE_KEY: key } }), /new: order 17\n$/);
 });
 
 for (const version of [18, 19]) test(`Node and strict TypeScript take the hooks for React ${version}`, { timeout: 90_000 }, async () => {

@@ -378,6 +378,10 @@ test("a wrong url or option is named at once", () => {
     assert.throws(() => connect(url), e => e instanceof TypeError && e.code === "bad_url" && e.message.includes(`"${hint}"`), url);
   for (const [name, right] of [["apiKey", "apikey"], ["api_key", "apikey"], ["lastEventID", "lastEventId"], ["Token", "token"], ["ping-timeout", "pingTimeout"]])
     assert.throws(() => connect(base, { [name]: "x" }), e => e.code === "bad_option" && e.message.includes(`"${name}": did you mean "${right}"`), name);
+  const rt = connect(base, { fetch: () => assert.fail("a request") });
+  const names = "from,after,to,limit,types,channels,until";
+  for (const [name, right] of [["form", names], ["Limit", "limit"], ["signl", names], ["stream", names]])
+    assert.throws(() => rt.stream("orders", { from: -1, [name]: 1 }), e => e instanceof TypeError && e.code === "bad_option" && e.message === `no option "${name}": did you mean "${right}"?`, name);
   for (const options of [{ apikey: "a\nb" }, { token: "日" }]) assert.throws(() => connect(base, options), { name: "TypeError", code: "bad_option" });
   assert.throws(() => connect(base).on("a:b:c", () => {}), { name: "TypeError", code: "bad_channel" });
   connect(new URL(base)).close();

@@ -40,6 +40,11 @@ export async function use() {
   await rt.publish("boing", {}, { colection: "c" });
   // @ts-expect-error: no such option
   connect("", { key: "k" });
+  const unset = undefined as string | undefined, none = undefined as number | undefined; // as of an environment
+  connect("https://host", { apikey: unset, token: unset, channels: undefined, lastEventId: unset, shared: undefined, queue: none, fetch: undefined });
+  rt.stream("orders", { from: unset, until: unset, types: undefined, limit: none, signal: undefined });
+  await rt.publish("boing", 1, { collection: unset, expect: none, timeout: none, space: unset });
+  await rt.retract(id, { idempotencyKey: unset });
   end();
   rt.off("*");
   rt.close();

@@ -38,8 +38,8 @@ var modules = []module{
 	},
 	{
 		name:     "react.js",
-		external: []string{"react", "./sluice.js"},                                                     // the same connections as in the rest of the page
-		banner:   "\"use client\"; // hooks do not run on a server that renders; made of src/react.js", // frameworks read the first words
+		external: []string{"react", "./sluice.js"}, // the same connections as in the rest of the page
+		banner:   "// made of src/react.js",
 	},
 }
 

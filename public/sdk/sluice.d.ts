@@ -16,35 +16,35 @@ export type Token = string | null | undefined;
 
 export interface Options {
   /** an API key */
-  apikey?: string;
+  apikey?: string | undefined;
   /**
    * A JWT, or a function that returns one. The client calls the function before the last token expires, and again after the
    * gateway refused a token. The function may take ten seconds. If it throws or returns no token, the client calls it again,
    * with longer and longer pauses. "", null or undefined means that nobody is signed in. All tokens must be of the same user:
    * close the connection when another user signs in.
    */
-  token?: string | (() => Token | Promise<Token>);
+  token?: string | (() => Token | Promise<Token>) | undefined;
   /** narrows what the credential may see; all of it by default. At most 1,000. A list that is too long for an address is sent ahead, by POST */
-  channels?: string[];
+  channels?: string[] | undefined;
   /** `include` sends cookies to a gateway of another origin; as for fetch */
-  credentials?: "include" | "omit" | "same-origin";
+  credentials?: "include" | "omit" | "same-origin" | undefined;
   /**
    * false: the connection does not get what it publishes itself, unless it has reconnected meanwhile, or was not open yet. Then it
    * is of one tab alone (`shared` is false), as the other tabs get everything.
    */
-  echo?: boolean;
+  echo?: boolean | undefined;
   /** the `lastEventId` of an earlier connection, to continue after it; by default the stream starts now */
-  lastEventId?: string;
+  lastEventId?: string | undefined;
   /** one connection for all tabs of an origin; by default true if the browser supports it */
-  shared?: boolean;
+  shared?: boolean | undefined;
   /** milliseconds without a byte after which the client reconnects; by default derived from the gateway's pings */
-  pingTimeout?: number;
+  pingTimeout?: number | undefined;
   /** how many events may wait to be published; 1000 by default */
-  queue?: number;
+  queue?: number | undefined;
   /** milliseconds that a publish may take, from its call; 60,000 by default */
-  timeout?: number;
+  timeout?: number | undefined;
   /** a replacement for the global fetch */
-  fetch?: typeof fetch;
+  fetch?: typeof fetch | undefined;
 }
 
 /** A refusal or a failure. If the gateway answered, `status`, `code` and `last` are those of its answer. */
@@ -84,32 +84,32 @@ export interface Notices {
 export type Position = string | number | Date;
 
 export interface Range {
-  from?: Position;
-  after?: Position;
-  to?: Position;
+  from?: Position | undefined;
+  after?: Position | undefined;
+  to?: Position | undefined;
   /** also `caught-up`: the stream ends at the end of the past */
-  until?: Position;
-  types?: string[];
-  limit?: number;
-  channels?: string[];
+  until?: Position | undefined;
+  types?: string[] | undefined;
+  limit?: number | undefined;
+  channels?: string[] | undefined;
   /** ends the stream, as `return()` does */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 export interface RetractOptions {
   /** a key of your own, so that the gateway recognizes a repeat by your program too */
-  idempotencyKey?: string;
+  idempotencyKey?: string | undefined;
   /** milliseconds that the call may take; by default the connection's `timeout` */
-  timeout?: number;
+  timeout?: number | undefined;
 }
 
 export interface PublishOptions extends RetractOptions {
-  collection?: string;
-  stream?: string;
+  collection?: string | undefined;
+  stream?: string | undefined;
   /** the last id that the stream must have; 0: the stream must be empty */
-  expect?: string | number;
+  expect?: string | number | undefined;
   /** a space that the credential names, such as `$db/NAME` */
-  space?: string;
+  space?: string | undefined;
 }
 
 export interface Connection {

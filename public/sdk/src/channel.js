@@ -13,7 +13,7 @@ const side = want => name => name !== undefined && (want.endsWith("*") ? name.st
 export function matcher(pattern) {
   const [left, right] = pattern.split(":"), verb = method(left);
   if (!/^[^$:][^:]*(:[^:]+)?$/.test(pattern) || verb && !right)
-    throw fault("bad_channel", `"${pattern}" is no channel: METHOD:collection, name or name:collection`, TypeError);
+    throw fault("bad_channel", `no channel "${pattern}": METHOD:collection, name or name:collection`, TypeError);
   const name = side(left), collection = side(right);
   return e => {
     const is = method(e.event);

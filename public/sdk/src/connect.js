@@ -1,7 +1,7 @@
 import { matcher } from "./channel.js";
 import { coded, fault } from "./failure.js";
 import { identity, link } from "./link.js";
-import { home } from "./options.js";
+import { home, spell } from "./options.js";
 import { control, event } from "./parser.js";
 import { publisher } from "./publish.js";
 import { child, onAbort, pause } from "./wait.js";
@@ -336,6 +336,8 @@ export function connect(url, o = {}) {
     off(pattern, fn) { listeners = listeners.filter(l => l.pattern !== pattern || fn && l.fn !== fn); },
 
     stream(name, { signal, ...range } = {}) {
+      // All but the signal. With a wrong one, the whole log would be read.
+      spell(range, "from,after,to,limit,types,channels,until", true);
       const cut = child(closing.signal), end = () => cut.abort();
       if (signal) onAbort(signal, end, cut);
       const all = async function* () {

@@ -13,8 +13,8 @@ export function failure(r, { message, code, last }, strict = false) {
   const { status } = r, ours = typeof code === "string" && typeof message === "string";
   const passes = /5..|408|429/.test(/** @type {any} */ (status));
   const why = ours ? fault(code, message)
-    : /^[03]/.test(/** @type {any} */ (status)) ? fault("redirected", "connect to where the url redirects")
-    : fault("not_a_gateway", `the answer was ${status}: is this a gateway's url?`);
+    : /^[03]/.test(/** @type {any} */ (status)) ? fault("redirected", "it redirects")
+    : fault("not_a_gateway", `the answer is ${status}: is it a gateway?`);
   return Object.assign(why, {
     status, last, final: (ours || strict) && !passes,
     after: Math.min(1000 * /** @type {any} */ (r.headers.get("Retry-After")) || 0, 60_000),

@@ -1,3 +1,4 @@
+"use client"; // hooks do not run on a server that renders; frameworks read these words
 // The hooks for React. Their documentation is in ../react.d.ts. go generate ./public makes ../react.js of this source.
 import { createContext, createElement, useCallback, useContext, useEffect, useState, useSyncExternalStore } from "react";
 import { connect } from "./sluice.js";
