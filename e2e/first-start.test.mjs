@@ -69,7 +69,11 @@ test("the key of the first start is listed with the place where it is", async t 
   page.setDefaultTimeout(10_000);
   await page.goto(link);
   await page.getByRole("link", { name: "Keys" }).click();
-  await page.locator("#keys-list > li").filter({ hasText: "first-key" }).getByText("from the first start (the file first-key in DATA_DIR)").waitFor();
+  const row = page.locator("#keys-list > li").filter({ hasText: "first-key" });
+  await row.getByText("read-only, from the first start").waitFor();
+  await row.getByText("It is in the file first-key of DATA_DIR.").waitFor();
+  await page.setViewportSize({ width: 390, height: 900 });
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "the page is wider than a phone");
 });
 
 test("the page of the README shows what its first commands do", async t => {
