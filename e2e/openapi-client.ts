@@ -35,6 +35,24 @@ export async function makeKey(client: Client, name: string): Promise<string> {
   return data.key;
 }
 
+// largest returns the credential with most connections. The type of the answer is that of connections and of groups.
+export async function largest(client: Client): Promise<string> {
+  const { data, error } = await client.GET("/admin/connections", { params: { query: { group: "key", limit: 1 } } });
+  if (error) throw new Error(`${error.code}: ${error.message}`);
+  const first = data[0];
+  if (!first || !("group" in first)) throw new Error("there is no group");
+  return first.name;
+}
+
+// newest returns the newest event of the log, and who has published it.
+export async function newest(client: Client): Promise<{ line: Frames["Line"]; who?: string }> {
+  const { data, error } = await client.GET("/admin/events", { params: { query: { from: "-1", until: "caught-up" } }, headers: { Accept: "application/x-ndjson" }, parseAs: "text" });
+  if (error) throw new Error(`${error.code}: ${error.message}`);
+  const line = JSON.parse(data) as Frames["Line"];
+  const way = await client.GET("/admin/events/{id}", { params: { path: { id: line.id } } });
+  return { line, who: way.data?.published?.who };
+}
+
 // What the types refuse: tsc alone reads this.
 export async function refused(client: Client) {
   // @ts-expect-error: an event has a name

@@ -64,6 +64,14 @@ test("it uses the administrator's API", async () => {
   const made = await client.makeKey(client.connect(gateway.url, admin), "made");
   await client.publish(client.connect(gateway.url, made), "chat-1", null);
   await assert.rejects(client.makeKey(client.connect(gateway.url, key), "made"), /^Error: 401 invalid_admin_key/);
+  const administrator = client.connect(gateway.url, admin), stop = new AbortController();
+  const events = client.subscribe(client.connect(gateway.url, key), ["chat-1"], stop.signal);
+  await events.next();
+  assert.equal(await client.largest(administrator), "all");
+  stop.abort();
+  const { line, who } = await client.newest(administrator);
+  assert.deepEqual([line.event, line.data, who], ["chat-1", null, "made"]);
+  await assert.rejects(client.newest(client.connect(gateway.url, key)), /^Error: invalid_admin_key: /);
 });
 
 test("the address in the document holds below a path of a proxy", async () => {

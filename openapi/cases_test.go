@@ -40,6 +40,8 @@ func (r *recorder) answers(t *testing.T) {
 	t.Run("items", func(t *testing.T) { r.items(t) })
 	t.Run("sessions", func(t *testing.T) { r.sessions(t) })
 	t.Run("admin", func(t *testing.T) { r.admin(t) })
+	t.Run("secrets", func(t *testing.T) { r.secrets(t) })
+	t.Run("stored", func(t *testing.T) { r.stored(t) })
 	t.Run("service", func(t *testing.T) { r.service(t) })
 }
 

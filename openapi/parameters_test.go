@@ -46,12 +46,28 @@ var nextPage = regexp.MustCompile(`<(\?[^>]+)>; rel="next"`)
 
 // pages follows the lists of the administrator.
 func (r *recorder) pages(t *testing.T) {
-	g := start(t)
+	g := start(t, gatewaytest.OnPebble(t), func(s *gatewaytest.Setup) { s.DataDir, s.RoomCreate = t.TempDir(), "open" })
+	room := g.NewRoom(t)
+	g.NewRoom(t)
 	for _, name := range []string{"a", "b"} {
 		g.AddUser(t, name+"@example.org", "correct horse")
 		open(t, g, keyAll, "/realtime")
+		g.Publish(t, `{"event":"goal","stream":"`+name+`"}`)
+		g.Push(t, room, `{"type":"push","key":"`+name+`","value":1,"action":{"type":"append"}}`)
+		g.AsAdmin(t, "POST", "/admin/revocations", `{"jti":"`+name+`"}`, 201)
+		r.run(t, g, []call{
+			with("makeBackup", "", admin, "", 201),
+			with("insertDocuments", "/rest/"+name, keyAll, `{}`, 201),
+			one("createDatabase", "/db/"+name, root, 204),
+			with("appendEvent", "", root, `{"data":{},"meta":{"db":"demo","ns":"`+name+`","stream":"s","type":"t"}}`, 201),
+		})
 	}
-	for op, path := range map[string]string{"listKeys": "/admin/keys", "listUsers": "/admin/users", "listConnections": "/admin/connections"} {
+	for op, path := range map[string]string{
+		"listKeys": "/admin/keys", "listUsers": "/admin/users", "listConnections": "/admin/connections", "listRevocations": "/admin/revocations",
+		"listBackups": "/admin/backups", "listNamedStreams": "/admin/streams", "listRooms": "/admin/rooms", "readRoom": "/admin/rooms/" + room,
+		"listCollections": "/admin/collections", "listAllDatabases": "/admin/databases", "listAllNamespaces": "/admin/databases/demo/namespaces",
+		"listAllStreams": "/admin/databases/demo/streams",
+	} {
 		answer, _ := r.send(t, g, one(op, path+"?limit=1", admin, 200))
 		next := nextPage.FindStringSubmatch(answer.Header.Get("Link"))
 		if next == nil {

@@ -87,7 +87,8 @@ func TestDescribedFrames(t *testing.T) {
 	t.Run("databases", f.feeds)
 	t.Run("rooms", f.rooms)
 	t.Run("administrator", f.administrator)
-	f.complete(t, "realtime", "lines", "audit", "auditLines", "stats", "feed", "roomEvents")
+	t.Run("administrator's events", f.adminEvents)
+	f.complete(t, "realtime", "lines", "adminEvents", "adminLines", "audit", "auditLines", "stats", "feed", "roomEvents")
 }
 
 // complete fails the test if a message of the channels has not come.
@@ -183,4 +184,29 @@ func (f *frames) administrator(t *testing.T) {
 	f.until(s, "audit", "event: ping")
 	f.until(open(t, g, key, "/admin/audit?limit=1"), "audit", "")
 	f.lines(open(t, g, key, "/admin/audit?until=caught-up", "Accept", "application/x-ndjson"), "auditLines")
+}
+
+// adminEvents is what the administrator reads of the log.
+func (f *frames) adminEvents(t *testing.T) {
+	g := start(t, func(s *gatewaytest.Setup) { s.PingInterval = 50 * time.Millisecond })
+	key, room := gatewaytest.AdminKey, g.NewRoom(t)
+	g.Publish(t, `{"space":"$db/demo","event":"deposit","stream":"a","data":{"amount":50}}`)
+	g.Push(t, room, `{"type":"push","key":"k","value":{"b":1},"action":{"type":"append"}}`)
+	s := open(t, g, key, "/admin/events", "Last-Event-ID", "12")
+	f.until(s, "adminEvents", "event: gap")
+	first := g.Publish(t, `{"event":"put","collection":"customer","data":{"a":[1,"x",null]},"stream":"s"}`)
+	f.until(s, "adminEvents", "event: put")
+	f.until(s, "adminEvents", "event: ping")
+	g.AsAdmin(t, "DELETE", "/admin/events/"+first, "", 200)
+	f.until(s, "adminEvents", "event: retract")
+	f.until(open(t, g, key, "/admin/events?from=earliest"), "adminEvents", "event: live")
+	f.until(open(t, g, key, "/admin/events?channels=$db/demo&from=earliest"), "adminEvents", "deposit")
+	f.until(open(t, g, key, "/admin/events?channels=$room/"+room+"&from=earliest"), "adminEvents", `"b":1`)
+	f.until(open(t, g, key, "/admin/events?limit=1"), "adminEvents", "")
+	f.lines(open(t, g, key, "/admin/events?until=caught-up", "Accept", "application/x-ndjson"), "adminLines")
+	f.lines(open(t, g, key, "/admin/events?until=caught-up", "Accept", "application/x-ndjson", "Last-Event-ID", "12"), "adminLines")
+	if err := g.Traffic.Drain(t.Context(), g.Broker); err != nil {
+		t.Fatal(err)
+	}
+	f.until(open(t, g, key, "/admin/events", "Accept", "text/event-stream"), "adminEvents", "")
 }
