@@ -37,6 +37,7 @@ type Key struct {
 	Name   string
 	id     string // stays the same through all changes
 	stored bool   // in the store, not in the settings
+	first  bool   // the key of the first start
 	strong bool   // cannot be guessed: the gateway made it, or it is long
 	hash   [sha256.Size]byte
 	grant.Sets

@@ -154,7 +154,7 @@ func (r *keyring) parse(text []byte) ([]*Key, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the key of the first start %w", err)
 		}
-		k.strong = true
+		k.strong, k.first = true, true
 		keys = append(keys, k)
 	}
 	for _, k := range keys {
@@ -209,7 +209,7 @@ func (r *keyring) byID(id string) *Key {
 // isFirst reports whether an id is that of the key of the first start.
 func (r *keyring) isFirst(id string) bool {
 	k := r.byID(id)
-	return k != nil && !k.stored && r.firstKey != "" && k.hash == sha256.Sum256([]byte(r.firstKey))
+	return k != nil && k.first
 }
 
 // SettingError is a fault in a setting that auth reads.

@@ -33,6 +33,7 @@ type KeyInfo struct {
 	Expires  *time.Time `json:"expires"`
 	Version  string     `json:"version,omitempty"`  // a new one after each change; "" if the key is read-only
 	ReadOnly bool       `json:"readonly,omitempty"` // it is a key of the settings, or of the first start
+	First    bool       `json:"first,omitempty"`    // it is the key of the first start
 }
 
 // KeyChange has the new values of a key's fields. nil leaves a field unchanged.
@@ -93,7 +94,7 @@ func (a *Authenticator) StoredKeys() int { return a.keys.store.count() }
 func (k *Key) info() KeyInfo {
 	i := KeyInfo{
 		ID: k.id, Name: k.Name, Sub: k.Sub.List(), Pub: k.Pub.List(), Rest: k.Rest.List(), Origins: append([]string{}, k.origins...),
-		Rate: k.rate, Frames: k.frames, ReadOnly: !k.stored,
+		Rate: k.rate, Frames: k.frames, ReadOnly: !k.stored, First: k.first,
 	}
 	if !k.expires.IsZero() {
 		i.Expires = &k.expires

@@ -246,10 +246,10 @@ func TestBackupOfFirstKeys(t *testing.T) {
 		return answer.Status
 	}
 	var keys []struct {
-		ID, Name string
-		ReadOnly bool
+		ID, Name        string
+		ReadOnly, First bool
 	}
-	if status := call("GET", "/admin/keys", &keys); status != "200 OK" || len(keys) != 1 || keys[0].Name != "first-key" || !keys[0].ReadOnly {
+	if status := call("GET", "/admin/keys", &keys); status != "200 OK" || len(keys) != 1 || keys[0].Name != "first-key" || !keys[0].ReadOnly || !keys[0].First {
 		t.Fatalf("%s %+v", status, keys)
 	}
 	var refusal struct{ Message, Code string }

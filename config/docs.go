@@ -23,12 +23,12 @@ var groups = []group{
 	{"browsers", "Let pages of browsers in", "Origins of pages, and cookies. [browsers.md](browsers.md)"},
 	{"streams", "Change what streams look like", "The names of frames, pings and times for reconnecting. [protocol.md](protocol.md)"},
 	{"retention", "Decide how long events stay", "Of the events of `/realtime`, and of the audit trail. [operations.md](operations.md#disk)"},
-	{"limits", "Limit what clients may use", "[sizing.md](sizing.md) computes what a machine can take, [protocol.md](protocol.md#limits) has all limits."},
+	{"limits", "Limit what clients may use", "[sizing.md](sizing.md) computes what a machine can take, [protocol.md](protocol.md#limits) has all limits. `PUBLISH_RATE` and `MAX_CONNECTIONS_PER_KEY` hold for every key. One key can have a `rate`, `origins` and `expires` of its own: set them in `API_KEYS`, or [in the dashboard or by /admin/keys](admin.md#keys)."},
 	{"documents", "Serve documents to RestDB's and Directus' clients", "Bounds of collections and queries, and the WebSockets of `/websocket`. [documents-restdb.md](documents-restdb.md), [documents-directus.md](documents-directus.md)"},
 	{"rooms", "Share state in rooms", "Who may make rooms, and how much they hold. [rooms.md](rooms.md)"},
 	{"databases", "Keep databases of event streams", "Bounds of databases and accounts. [event-streams.md](event-streams.md)"},
 	{"cluster", "Run several gateways as one", "The same log at all of them. [cluster.md](cluster.md)"},
-	{"tls", "Use TLS and proxies", "Certificates, and proxies in front. [operations.md](operations.md#behind-a-proxy)"},
+	{"tls", "Use TLS and proxies", "Certificates, and proxies in front. Behind nginx: take [deploy/nginx.conf](../deploy/nginx.conf) and set `TRUSTED_PROXIES=127.0.0.1`. [operations.md](operations.md#behind-a-proxy)"},
 	{"logs", "See what happens", "The log and the metrics. [operations.md](operations.md#metrics)"},
 }
 

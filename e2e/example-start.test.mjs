@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { example, poll, Site } from "./example-site.mjs";
+import { Gateway } from "./gateway.mjs";
 
 const entry = (event, id, data) => ({ event, collection: id, stream: id, data });
 const id = "AAAAAAAAAAAAAAAAAAAAAA";
@@ -27,5 +28,24 @@ for (const [folder, command, left, path, done] of [
       const text = await (await fetch(`${s.gateway.url}${path}${path.includes("?") ? "&until=caught-up" : ""}`, { headers })).text();
       return (text.startsWith("[") ? JSON.parse(text) : text.split("\n").filter(Boolean).map(line => JSON.parse(line))).some(done);
     });
+  });
+}
+
+// All examples name their keys alike, so a gateway of another example refuses with 403, and one with other keys with 401.
+for (const [status, keys] of [[401, '[{"name":"other","key":"a-key-of-somebody-else"}]'], [403, '[{"name":"other","key":"a-key-for-this-example"}]']]) {
+  test(`with the gateway of another example, which answers ${status}, pages name the cause`, { timeout: 60_000 }, async t => {
+    const gateway = new Gateway({ API_KEYS: keys, LOG_LEVEL: "error" });
+    t.after(() => gateway.remove());
+    await gateway.start();
+    for (const [folder, command, path] of [
+      ["llm", ["node", "server.mjs"], `/token?id=${id}`], ["progress", ["python3", "server.py"], `/token?id=${id}`],
+      ["table", ["node", "server.mjs"], "/session"], ["sensors", ["node", "server.mjs"], "/session"],
+    ]) {
+      const site = new Site(folder, command, { GATEWAY: gateway.url, KEY: "a-key-for-this-example", PYTHONUNBUFFERED: "1" });
+      t.after(() => site.stop());
+      const answer = await fetch(await site.start() + path);
+      assert.equal(answer.status, 502, folder);
+      assert.match((await answer.json()).message, /^The gateway refuses the key of this server\. Is it the gateway of another example\?/, folder);
+    }
   });
 }

@@ -60,7 +60,21 @@ test("the link opens everything, and the keys leave the address at once", async 
   }
 });
 
-test("the page of the README shows events", async t => {
+test("the key of the first start is listed with the place where it is", async t => {
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  await page.goto(link);
+  await page.getByRole("link", { name: "Keys" }).click();
+  const row = page.locator("#keys-list > li").filter({ hasText: "first-key" });
+  await row.getByText("read-only, from the first start").waitFor();
+  await row.getByText("It is in the file first-key of DATA_DIR.").waitFor();
+  await page.setViewportSize({ width: 390, height: 900 });
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "the page is wider than a phone");
+});
+
+test("the page of the README shows what its first commands do", async t => {
   const readme = await readFile("../README.md", "utf8"), { host, hash } = new URL(link), key = new URLSearchParams(hash.slice(1)).get("apikey");
   const shown = /^```html\n(.*?)^```$/ms.exec(readme)[1];
   assert.match(shown, /127\.0\.0\.1:8080.*apikey=KEY/);
@@ -72,12 +86,17 @@ test("the page of the README shows events", async t => {
   const open = page.waitForResponse(r => r.url().startsWith(`http://${host}/realtime`));
   await page.goto("file://" + join(folder, "live.html"));
   assert.equal((await open).status(), 200);
-  for (const event of [{ event: "hello", data: "world" }, { event: "put", collection: "customer", data: { id: 7 } }]) {
-    const { status } = await fetch(`http://${host}/realtime`, { method: "POST", body: JSON.stringify(event), headers: { "x-apikey": key, "content-type": "application/json" } });
-    assert.equal(status, 200);
+  const rows = [...readme.matchAll(/^\|[^|]+\|[^|]+\| `curl [^`|]*-d '([^']+)' http:\/\/127\.0\.0\.1:8080(\/[^`]+)` \|/gm)].slice(0, 2).map(([, body, path]) => [path, body]);
+  assert.deepEqual(rows.map(([path]) => path), ["/rest/customer", "/realtime"], "the first two rows of the table of doors");
+  for (const [path, body] of [["/realtime", '{"event":"hello","data":"world"}'], ...rows]) {
+    const { ok } = await fetch(`http://${host}${path}`, { method: "POST", body, headers: { "x-apikey": key, "content-type": "application/json" } });
+    assert.ok(ok, path);
   }
-  await page.locator("li").nth(1).waitFor();
-  assert.deepEqual(await page.locator("li").allTextContents(), ['hello: {"event":"hello","data":"world"}', 'put: {"event":"put","collection":"customer","data":{"id":7}}']);
+  await page.locator("li").nth(2).waitFor();
+  const [hello, made, price] = await page.locator("li").allTextContents();
+  assert.equal(hello, 'hello: {"event":"hello","data":"world"}');
+  assert.match(made, /^post: .*"collection":"customer".*"name":"Ada"/);
+  assert.equal(price, `put: ${rows[1][1]}`);
 });
 
 test("with an admin key that has ended, the API key still opens the events", async t => {

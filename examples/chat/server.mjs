@@ -1,6 +1,6 @@
 // Who is signed in, and what their page may do. The messages do not pass through here: pages publish them themselves.
 import { randomBytes } from "node:crypto";
-import { Refusal, serve } from "../pages/serve.mjs";
+import { gatewayError, Refusal, serve } from "../pages/serve.mjs";
 
 const { GATEWAY = "http://127.0.0.1:8080", KEY = "" } = process.env;
 const sessions = new Map(); // names by the value of the cookie; in your application: its own sessions
@@ -16,7 +16,7 @@ async function token(name, room) {
     body: JSON.stringify({ sub: [`chat-${room}`], pub: [`chat-${room}:${name}`], ttl: "10m" }),
   });
   const answer = await r.json();
-  if (!r.ok) throw new Error(`no token: ${r.status} ${answer.message}`);
+  if (!r.ok) throw gatewayError("no token", r.status, answer.message);
   return answer.token;
 }
 

@@ -1,4 +1,5 @@
 // Answers of a model as streams of the gateway. This server stores nothing: what it must know is in the log.
+import { gatewayError } from "../pages/serve.mjs";
 import { NotPublished, publish } from "../publish/publish.mjs";
 
 const { GATEWAY = "http://127.0.0.1:8080", KEY = "" } = process.env;
@@ -101,7 +102,7 @@ async function read(id) {
 async function lines(query) {
   const r = await fetch(`${GATEWAY}/realtime?until=caught-up&channels=*:answer-*&${query}`, { headers: { "x-apikey": KEY, Accept: "application/x-ndjson" } });
   const text = await r.text();
-  if (!r.ok) throw new Error(`the gateway answered ${r.status}: ${text}`);
+  if (!r.ok) throw gatewayError("the gateway answered", r.status, text);
   return text.split("\n").filter(Boolean).map(l => JSON.parse(l)).filter(e => e.id);
 }
 
@@ -112,7 +113,7 @@ export async function token(id) {
     headers: { "x-apikey": KEY, "Content-Type": "application/json" },
   });
   const answer = await r.json();
-  if (!r.ok) throw new Error(`no token: ${r.status} ${answer.message}`);
+  if (!r.ok) throw gatewayError("no token", r.status, answer.message);
   return answer.token;
 }
 

@@ -7,6 +7,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 const shared = ["style.css", "call.js", "show.js"]; // are in this folder
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css" };
 
+// For a page, if the gateway answers 401 or 403 to this server. The usual cause, while one tries out several examples, is a
+// gateway that still runs.
+const refused = "The gateway refuses the key of this server. Is it the gateway of another example? Stop that one, and start the one of this example's README.";
+
+// gatewayError is an error with the status of the gateway's answer.
+export const gatewayError = (what, status, message) => Object.assign(new Error(`${what}: ${status} ${message}`), { status });
+
 // Refusal is an error that the page may see.
 export class Refusal extends Error {
   constructor(status, message) {
@@ -27,7 +34,7 @@ export function serve(folder, routes, port = process.env.PORT ?? 8000) {
       response.writeHead(200, { "Content-Type": "application/json", "Cache-Control": "no-store" }).end(JSON.stringify(answer ?? {}));
     } catch (e) {
       if (!(e instanceof Refusal)) console.error(e);
-      const [status, message] = e instanceof Refusal ? [e.status, e.message] : [502, "this did not work; the server's log has the reason"];
+      const [status, message] = e instanceof Refusal ? [e.status, e.message] : [502, e.status === 401 || e.status === 403 ? refused : "this did not work; the server's log has the reason"];
       response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify({ message }));
     }
   });

@@ -11,6 +11,10 @@ from urllib.parse import parse_qsl, urlsplit
 SHARED = {"style.css", "call.js", "show.js"}  # are in this folder
 TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css"}
 
+# For a page, if the gateway answers 401 or 403 to this server. The usual cause, while one tries out several examples, is a
+# gateway that still runs.
+REFUSED = "The gateway refuses the key of this server. Is it the gateway of another example? Stop that one, and start the one of this example's README."
+
 
 class Refusal(Exception):
     """An error that the page may see."""
@@ -40,9 +44,10 @@ class Handler(BaseHTTPRequestHandler):
             self.send(200, "application/json", json.dumps(route(read(url), self) or {}).encode())
         except Refusal as e:
             self.send(e.status, "application/json", json.dumps({"message": str(e)}).encode())
-        except Exception:
+        except Exception as e:
             traceback.print_exc()
-            self.send(502, "application/json", b'{"message":"this did not work; the log of the server has the reason"}')
+            message = REFUSED if getattr(e, "status", 0) in (401, 403) else "this did not work; the log of the server has the reason"
+            self.send(502, "application/json", json.dumps({"message": message}).encode())
 
     def file(self, path):
         name = Path(path).name or "index.html"

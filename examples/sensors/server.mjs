@@ -1,5 +1,5 @@
 // The pages, a token for them, and the sensors, which usually run somewhere else.
-import { serve } from "../pages/serve.mjs";
+import { gatewayError, serve } from "../pages/serve.mjs";
 import { run } from "./sensors.mjs";
 
 const { GATEWAY = "http://127.0.0.1:8080", KEY = "" } = process.env;
@@ -10,7 +10,7 @@ serve(import.meta.dirname, {
       method: "POST", body: JSON.stringify({ sub: ["reading:*"], ttl: "10m" }), headers: { "x-apikey": KEY, "Content-Type": "application/json" },
     });
     const answer = await r.json();
-    if (!r.ok) throw new Error(`no token: ${r.status} ${answer.message}`);
+    if (!r.ok) throw gatewayError("no token", r.status, answer.message);
     return { gateway: GATEWAY, token: answer.token };
   },
 });

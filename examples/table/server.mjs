@@ -1,12 +1,12 @@
 // Gives pages a token, and fills an empty collection. The pages read and change the documents at the gateway themselves.
-import { atLast, serve } from "../pages/serve.mjs";
+import { atLast, gatewayError, serve } from "../pages/serve.mjs";
 
 const { GATEWAY = "http://127.0.0.1:8080", KEY = "" } = process.env;
 
 async function ask(method, path, body) {
   const r = await fetch(`${GATEWAY}/${path}`, { method, body: body && JSON.stringify(body), headers: { "x-apikey": KEY, "Content-Type": "application/json" } });
   const answer = await r.json();
-  if (!r.ok && answer.code !== "id_taken") throw new Error(`${method} ${path}: ${r.status} ${answer.message}`);
+  if (!r.ok && answer.code !== "id_taken") throw gatewayError(`${method} ${path}`, r.status, answer.message);
   return answer;
 }
 

@@ -11,7 +11,7 @@ export const patterns = (title, list) => el("div", {}, el("dt", { text: title })
 // terms are those of a whole grant.
 export const terms = ({ sub, pub, rest }) => [patterns("Subscribe", sub), patterns("Publish", pub), patterns("Documents", rest)];
 
-const global = " Only REALTIME_GLOBAL, a setting of the gateway, would let it use channels.";
+const global = " Only settings of the gateway let it do more: REALTIME_GLOBAL opens all channels, and ROOM_CREATE=key lets every key make rooms.";
 
 // empty is the text of the warning. what is "key", "user" or "token".
 export const empty = what => what === "token" ? "A token without a channel and without documents would do nothing: the gateway makes none."

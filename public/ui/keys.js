@@ -23,16 +23,23 @@ function limits(key) {
   return el("div", {}, el("dt", { text: "Limits" }), dd);
 }
 
+// source says where a key is that cannot be changed here.
+const source = key => key.first
+  ? el("span", { class: "chip", text: "read-only, from the first start" })
+  : el("span", { class: "chip", title: "from API_KEYS or API_KEYS_FILE: change it there", text: "read-only, from the settings" });
+
+const first = "The first start made this key. It is in the file first-key of DATA_DIR. To end it, set API_KEYS, or delete the file and start the gateway again.";
+
 function item(key) {
   const token = el("button", { type: "button", class: "quiet", "aria-label": `Make a token of ${key.name || key.id}`, text: "Token …", onclick: () => tokenOf(key) });
   const actions = key.readonly
-    ? el("div", { class: "actions" }, el("span", { class: "chip", title: "from API_KEYS or API_KEYS_FILE: change it there", text: "read-only, from the settings" }), token)
+    ? el("div", { class: "actions" }, source(key), token)
     : el("div", { class: "actions" }, token,
       el("button", { type: "button", class: "quiet", "aria-label": `Change ${key.name}`, text: "Change", onclick: () => edit(key, saved) }),
       el("button", { type: "button", class: "quiet danger", "aria-label": `Revoke ${key.name}`, text: "Revoke", onclick: () => revoke(key) }));
   return el("li", { class: "card key" },
     el("div", { class: "key-head" }, el("h3", {}, el("bdi", { text: key.name || key.id })), actions),
-    warning("key", key), el("dl", {}, ...terms(key), limits(key)));
+    key.first ? el("p", { class: "dim", text: first }) : "", warning("key", key), el("dl", {}, ...terms(key), limits(key)));
 }
 
 function draw(keys) {
