@@ -29,7 +29,7 @@ unit: ## all tests, with the race detector
 	$(GO) test -run TestResumeFarBack ./broker
 
 # What Firefox is asked each time: the first page, the SDK and its hooks, cookies, examples. tabs-model has tabs in both.
-FIREFOX := browser sdk-own sdk-react cookies rooms auth-example
+FIREFOX := browser first-start sdk-own sdk-react cookies rooms auth-example
 
 e2e: build ## the binary in real browsers: all in Chromium, and what matters most in Firefox
 	cd e2e && npm ci --no-audit --no-fund --silent && node --test --test-concurrency=3 # they mostly wait
@@ -37,7 +37,7 @@ e2e: build ## the binary in real browsers: all in Chromium, and what matters mos
 
 e2e-firefox: build ## all tests that need a browser, in Firefox
 	cd e2e && npm ci --no-audit --no-fund --silent && \
-		BROWSER=firefox node --test --test-concurrency=3 $$(grep -lE 'from "./(browsers|sdk-browser|dashboard).mjs"' *.test.mjs)
+		BROWSER=firefox node --test --test-concurrency=3 $$(grep -lE 'from "./(browsers|sdk-browser|dashboard|example-site).mjs"' *.test.mjs)
 
 e2e-cluster: build nats-server ## the same tests; three gateways behind a balancer take the place of one. ARGS="sdk.test.mjs" for one file
 	cd e2e && npm ci --no-audit --no-fund --silent && node run-cluster.mjs --test-concurrency=2 $(ARGS)

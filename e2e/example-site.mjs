@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { isDeepStrictEqual } from "node:util";
-import { chromium } from "playwright-core";
+import { launch, onFault } from "./browsers.mjs";
 import { Gateway, poll } from "./gateway.mjs";
 
 const examples = join(import.meta.dirname, "..", "examples");
@@ -49,7 +49,7 @@ export function example(folder, command, env = {}, settings = {}) {
     await s.gateway.start();
     s.site = new Site(folder, command, { GATEWAY: s.gateway.url, KEY: key, PYTHONUNBUFFERED: "1", ...env });
     await s.site.start();
-    s.browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
+    s.browser = await launch();
   });
   after(async () => {
     await s.browser?.close();
@@ -61,7 +61,7 @@ export function example(folder, command, env = {}, settings = {}) {
   // open opens a page in a context; an exception in it fails the tests.
   s.open = async (context, path = "/", at = s.site) => {
     const page = await context.newPage();
-    page.on("pageerror", e => s.faults.push(`${path}: ${e.stack}`));
+    onFault(page, e => s.faults.push(`${path}: ${e.stack}`));
     await page.goto(at.url + path);
     return page;
   };

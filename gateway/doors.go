@@ -44,6 +44,7 @@ func (g *Gateway) openDoors() error {
 		Doors: open, Traffic: g.Traffic, Logger: g.o.Logger, Metrics: g.Registry,
 		CORS:           cors.Options{Origins: g.cfg.CORSOrigins, Headers: g.cfg.CORSHeaders, Credentials: g.cfg.CredentialCookie != "" || g.forwards("Cookie")},
 		TrustedProxies: g.cfg.TrustedProxies, Administrator: g.administrator, Trail: g.trail, Ready: g.ready, KeysReady: g.Auth.KeysReady,
+		ReadTimeout: g.cfg.ReadTimeout,
 	})
 	return nil
 }

@@ -124,7 +124,7 @@ func (g *Gateway) serveMetrics(failed chan<- error) *http.Server {
 	if g.metricsListener == nil {
 		return nil
 	}
-	server := &http.Server{Handler: handlers.MetricsServer(g.Registry, peer.LoopbackAddr(g.cfg.MetricsAddr)), ReadHeaderTimeout: g.cfg.ReadHeaderTimeout}
+	server := &http.Server{Handler: handlers.MetricsServer(g.Registry, peer.LoopbackAddr(g.cfg.MetricsAddr)), ReadHeaderTimeout: g.cfg.ReadHeaderTimeout, ReadTimeout: g.cfg.ReadHeaderTimeout + g.cfg.ReadTimeout}
 	g.group.Go(func() { failed <- server.Serve(g.metricsListener) })
 	return server
 }

@@ -37,6 +37,7 @@ type Options struct {
 	Trail          *audit.Trail
 	Ready          func() error // an error is the reason why the gateway cannot serve now
 	KeysReady      func() bool  // whether tokens can be checked; nil: they always can
+	ReadTimeout    time.Duration
 }
 
 // New makes the gateway's handler.
@@ -49,6 +50,7 @@ func New(o Options) http.Handler {
 	e.IPExtractor = ipExtractor(o.TrustedProxies)
 	e.Use(chain(
 		requestID,
+		boundUnread(o.ReadTimeout),
 		o.Trail.Watch(o.Traffic, names),
 		middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: logPanic(o.Logger), DisableErrorHandler: true}),
 		accessLog(o.Logger),

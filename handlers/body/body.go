@@ -77,11 +77,12 @@ func None(c echo.Context, l Limits) (bool, error) {
 		return false, refused(c, err, l)
 	default:
 		r.Body = &rest{io.MultiReader(bytes.NewReader(first), r.Body), r.Body}
+		return false, nil // the deadline stays, for a rest that nobody reads
 	}
 	if err := rc.SetReadDeadline(time.Time{}); err != nil {
 		return false, fmt.Errorf("%w: %w", errDeadline, err)
 	}
-	return r.ContentLength == 0, nil
+	return true, nil
 }
 
 // rest is a body whose first byte was read.

@@ -4,7 +4,7 @@
 // words are by code, and by code and door where a door means another thing by it.
 const words = {
   invalid_key: "Keys are in API_KEYS or API_KEYS_FILE, or are made on the page Keys.",
-  invalid_admin_key: "The admin key is the setting ADMIN_KEY.",
+  invalid_admin_key: "The admin key is the setting ADMIN_KEY. Without it, the first start has made one, in DATA_DIR.",
   invalid_token: "Tokens of your own issuer need JWT_SECRET, JWT_PUBLIC_KEY_FILE or JWT_JWKS_URL, and what JWT_ISSUER and JWT_AUDIENCE say.",
   keys_unavailable: "The keys of tokens are fetched from JWT_JWKS_URL.",
   query_credential: "QUERY_CREDENTIALS=true would accept it in the address.",
