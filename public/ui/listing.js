@@ -12,8 +12,8 @@ export function listing({ title, columns, key, filter, ...what }) {
   const place = el("div", { class: "pages" });
   const body = el("tbody");
   const head = el("tr", {}, ...columns.map(c => el("th", { scope: "col", class: c.number ? "number" : "" }, c.hidden ? el("span", { class: "offscreen", text: c.title }) : c.title)));
-  const table = el("div", { class: "scroll card", tabindex: "0", role: "region", "aria-labelledby": id, hidden: true }, el("table", {}, el("thead", {}, head), body));
-  const row = entry => el("tr", {}, ...columns.map((c, i) => el(i ? "td" : "th", { scope: i ? null : "row", class: [c.number && "number", c.wrap && "wrap"].filter(Boolean).join(" ") }, c.cell(entry))));
+  const table = el("div", { class: "scroll card stack", tabindex: "0", role: "region", "aria-labelledby": id, hidden: true }, el("table", {}, el("thead", {}, head), body));
+  const row = entry => el("tr", {}, ...columns.map((c, i) => el(i ? "td" : "th", { scope: i ? null : "row", "data-label": i && !c.hidden ? c.title : null, class: [c.number && "number", c.wrap && "wrap"].filter(Boolean).join(" ") }, c.cell(entry))));
   const draw = entries => {
     reconcile(body, entries, e => `${key(e)} ${JSON.stringify(e)}`, row);
     table.hidden = !entries.length;
