@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"sluice/handlers/audit"
 	"sluice/public"
 )
 
@@ -127,4 +128,30 @@ func TestOpenAPICodes(t *testing.T) {
 	delete(exist, "too_many_sign_ins")
 	delete(exist, "ROUTE_NOT_FOUND") // the answer where there is no operation; the document says so at its top
 	same(t, "codes of docs/openapi.yaml and docs/asyncapi.yaml", exist, described)
+}
+
+// TestAsyncAPIActions: docs/asyncapi.yaml has the actions of the audit trail, and no others.
+func TestAsyncAPIActions(t *testing.T) {
+	t.Parallel()
+	text, err := public.Files.ReadFile("asyncapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Components struct {
+			Schemas struct{ Action struct{ Enum []string } }
+		}
+	}
+	if err := json.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	described, exist := set{}, set{}
+	described.addAll(doc.Components.Schemas.Action.Enum...)
+	exist.add(string(audit.CredentialRefuse)) // which is no route's
+	for _, r := range readRoutes(t) {
+		if action := audit.Of(r.method, r.path); action != "" {
+			exist.add(string(action))
+		}
+	}
+	same(t, "actions of docs/asyncapi.yaml", exist, described)
 }
