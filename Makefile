@@ -25,7 +25,7 @@ check: ## the source, without running it: gofmt, vet, staticcheck, tidy go.mod f
 	GO="$(GO)" ./scripts/check.sh
 
 unit: ## all tests, with the race detector
-	$(GO) test -race -timeout 20m $(PKGS)
+	$(GO) test -race -p 3 -timeout 20m $(PKGS)
 	$(GO) test -run TestResumeFarBack ./broker
 
 # What Firefox is asked each time: the first page, the SDK and its hooks, cookies, examples. tabs-model has tabs in both.
