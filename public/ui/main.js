@@ -94,7 +94,7 @@ async function enter(value) {
     message($("door-answer"), "");
     draw();
     drawTry();
-    if (document.activeElement === document.body || $("door").hidden) $("main").focus();
+    if (document.activeElement === document.body || $("door").hidden) $("main").focus({ preventScroll: true });
   } catch (e) {
     if ($("door").hidden) { // another key of the same link was right
       adding = true;
