@@ -61,7 +61,7 @@ func TestLookAtEvents(t *testing.T) {
 	g.look(t, "DELETE /admin/events/"+id, 404, `{"message":"there is no event with this id, or none any more","code":"not_found"}`)
 	g.look(t, "DELETE /admin/events/x", 400, `{"message":"parameter id: must be the id of an event: 1 to 16 digits","code":"bad_parameter"}`)
 	g.look(t, "GET /admin/events?until=caught-up&from=-1", 200,
-		fmt.Sprintf(`{"id":"ID","ts":"TIME","event":"retract","collection":"customer","data":{"id":"ID","channel":"PUT:customer"}}`))
+		`{"id":"ID","ts":"TIME","event":"retract","collection":"customer","data":{"id":"ID","channel":"PUT:customer"}}`)
 	if text := g.audited(t); !strings.Contains(text, `"event":"event.retract","data":{"who":"admin"`) || !strings.Contains(text, `"target":"`+id+`"`) {
 		t.Error(text)
 	}
