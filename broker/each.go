@@ -19,7 +19,8 @@ type Held struct {
 	Subscriber *Subscriber
 	Holder     Holder
 	Channels   string
-	Behind     time.Duration // the age of the oldest event that it has yet to read; 0 at the head
+	Oldest     uint64        // the id of the oldest event that it has yet to read; 0 at the head
+	Behind     time.Duration // the age of that event
 }
 
 // Each calls f for every subscriber until f returns false. The broker is locked meanwhile, so f must be short, and must
@@ -31,7 +32,8 @@ func (b *Broker) Each(f func(Held) bool) {
 	for _, v := range b.views {
 		for _, m := range v.members {
 			for _, s := range m.subs {
-				if !f(Held{s, s.holder, v.key.set, v.behind(s, now)}) {
+				oldest := v.unread(s)
+				if !f(Held{s, s.holder, v.key.set, oldest, behind(oldest, now)}) {
 					return
 				}
 			}
@@ -39,11 +41,18 @@ func (b *Broker) Each(f func(Held) bool) {
 	}
 }
 
-// behind returns the age of the first item that came after the subscriber was last at the head.
-func (v *view) behind(s *Subscriber, now uint64) time.Duration {
+// unread returns the id of the first item that came after the subscriber was last at the head, or 0.
+func (v *view) unread(s *Subscriber) uint64 {
 	i := v.after(s.seen)
 	if i == v.end() {
 		return 0
 	}
-	return max(0, time.Duration(int64(now-v.list[i-v.base].id))*time.Microsecond)
+	return v.list[i-v.base].id
+}
+
+func behind(oldest, now uint64) time.Duration {
+	if oldest == 0 {
+		return 0
+	}
+	return max(0, time.Duration(int64(now-oldest))*time.Microsecond)
 }

@@ -83,13 +83,15 @@ func TestFiguresOfACluster(t *testing.T) {
 	}
 }
 
-// The list of clients is read in pages, no more of them than asked for, and of one gateway if one was named.
+// An older gateway's list of clients is read in pages, no more of them than asked for, and of one gateway if one was named. Of a
+// gateway that lists the slowest first, one page is read.
 func TestClientsInPages(t *testing.T) {
 	t.Parallel()
 	var asked []string
+	order := ""
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.Header.Get("x-apikey")+" "+r.URL.String())
-		w.Header().Set("Link", `<?after=p`+fmt.Sprint(len(asked))+`&limit=1000>; rel="next"`)
+		w.Header().Set("Link", `<?after=p`+fmt.Sprint(len(asked))+`&limit=1000`+order+`>; rel="next"`)
 		if len(asked) == 3 {
 			w.Header().Del("Link")
 		}
@@ -98,14 +100,16 @@ func TestClientsInPages(t *testing.T) {
 	t.Cleanup(server.Close)
 	for _, tt := range []struct {
 		node  string
+		order string
 		pages int
 		want  []string
 	}{
-		{"", 1, []string{"k /admin/connections?limit=1000"}},
-		{"", 20, []string{"k /admin/connections?limit=1000", "k /admin/connections?after=p1&limit=1000", "k /admin/connections?after=p2&limit=1000"}},
-		{"b c", 2, []string{"k /admin/connections?limit=1000&node=b+c", "k /admin/connections?after=p1&limit=1000&node=b+c"}},
+		{"", "&sort=lag", 20, []string{"k /admin/connections?limit=1000&sort=lag"}},
+		{"", "", 1, []string{"k /admin/connections?limit=1000&sort=lag"}},
+		{"", "", 20, []string{"k /admin/connections?limit=1000&sort=lag", "k /admin/connections?after=p1&limit=1000", "k /admin/connections?after=p2&limit=1000"}},
+		{"b c", "", 2, []string{"k /admin/connections?limit=1000&node=b+c&sort=lag", "k /admin/connections?after=p1&limit=1000&node=b+c"}},
 	} {
-		asked = nil
+		asked, order = nil, tt.order
 		c := &Top{Node: tt.node}
 		c.adminKey = "k"
 		got, err := c.clients(context.Background(), server.URL, tt.pages)

@@ -11,7 +11,7 @@ import (
 // Bounds on the work that the list of clients makes for a gateway.
 const (
 	clientsPage  = 1000
-	clientsPages = 20               // read at most, and only while some client is behind
+	clientsPages = 20               // read at most of an older gateway, and only while some client is behind
 	clientsEvery = 2 * time.Second  // between two lists of one page
 	clientsSlow  = 10 * time.Second // between two longer lists
 	clientsWait  = 30 * time.Second
@@ -26,13 +26,16 @@ type clientList struct {
 // nextPage finds the query of the next page in the header Link.
 var nextPage = regexp.MustCompile(`<\?([^>]*)>; rel="next"`)
 
-// clients lists connections. The gateway lists the newest first; so it takes all pages to find the slowest. Where no client
-// is behind, the first page is enough.
+// sortedPage finds the order in that query.
+var sortedPage = regexp.MustCompile(`(^|&)sort=lag(&|$)`)
+
+// clients lists connections, the slowest first: the first page is enough. An older gateway lists the newest first, and its
+// Link does not repeat the order. There it takes all pages to find the slowest, if a client is behind.
 func (c *Top) clients(ctx context.Context, base string, pages int) ([]topClient, error) {
 	ctx, cancel := context.WithTimeout(ctx, clientsWait)
 	defer cancel()
 	var all []topClient
-	query := url.Values{"limit": {"1000"}}
+	query := url.Values{"limit": {"1000"}, "sort": {"lag"}}
 	if c.Node != "" {
 		query.Set("node", c.Node)
 	}
@@ -44,7 +47,7 @@ func (c *Top) clients(ctx context.Context, base string, pages int) ([]topClient,
 		}
 		all = append(all, page...)
 		next := nextPage.FindStringSubmatch(header.Get("Link"))
-		if next == nil {
+		if next == nil || sortedPage.MatchString(next[1]) {
 			break
 		}
 		text = next[1]

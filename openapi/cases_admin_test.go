@@ -58,6 +58,8 @@ func (r *recorder) storedEvents(t *testing.T) {
 		one("listNamedStreams", "/admin/streams?limit=501", admin, 400),
 		one("listConnections", "/admin/connections?group=channel", admin, 200),
 		one("listConnections", "/admin/connections?group=other", admin, 400),
+		one("listConnections", "/admin/connections?sort=lag", admin, 200),
+		one("listConnections", "/admin/connections?sort=other", admin, 400),
 	})
 	_, text := r.send(t, g, one("retractEvent", "/admin/events/"+second, admin, 200))
 	var retracted struct{ ID string }

@@ -83,7 +83,7 @@ func (h *Handler) serveCluster() error {
 			if err := json.Unmarshal(body, &q); err != nil {
 				return nil, fmt.Errorf("reading a question about connections: %w", err)
 			}
-			return h.connections(query{search: q.Search, after: q.After, limit: min(q.Limit, maxListed), group: q.Group, inside: q.Inside}).short(), nil
+			return h.connections(query{search: q.Search, after: q.After, limit: min(q.Limit, maxListed), group: q.Group, inside: q.Inside, sort: q.Sort}).short(), nil
 		},
 		askCut: func(body []byte) (any, error) {
 			detail, done := h.sever(string(body))
@@ -131,22 +131,16 @@ type asked struct {
 	Limit  int      `json:"limit"`
 	Group  grouping `json:"group,omitempty"`
 	Inside string   `json:"in,omitempty"`
+	Sort   ordering `json:"sort,omitempty"`
 }
 
 // question asks a gateway for a page.
 func (q *query) question() []byte {
-	body, err := json.Marshal(asked{q.search, q.after, q.limit, q.group, q.inside})
+	body, err := json.Marshal(asked{q.search, q.after, q.limit, q.group, q.inside, q.sort})
 	if err != nil {
 		panic(err) // it has texts and a number only
 	}
 	return body
-}
-
-// everywhere puts the pages of all gateways together. Each has sent as many as the page may have.
-func (h *Handler) everywhere(c echo.Context, q query) connections {
-	pages, missing := ask[connections](c.Request().Context(), h.o.Cluster.Peers, askConnections, q.question())
-	setMissing(c, missing)
-	return merge(pages, q.limit)
 }
 
 // setMissing names the gateways that a list lacks.
@@ -157,25 +151,25 @@ func setMissing(c echo.Context, missing []string) {
 }
 
 // merge makes one page of those of several gateways. It ends where the first of them ends that has more.
-func merge(pages []connections, limit int) connections {
-	all, end := connections{List: []connection{}}, ""
+func merge(pages []connections, q query) connections {
+	all, end := connections{List: []connection{}, Sort: q.sort}, ""
 	for _, p := range pages {
 		all.Total += p.Total
 		all.Matching += p.Matching
 		all.List = append(all.List, p.List...)
 		if n := len(p.List); p.More && n > 0 {
 			all.More = true
-			if last := p.List[n-1].order(); end == "" || last < end {
+			if last := p.List[n-1].order(q.sort); end == "" || last < end {
 				end = last
 			}
 		}
 	}
-	slices.SortFunc(all.List, func(a, b connection) int { return cmp.Compare(a.order(), b.order()) })
+	slices.SortFunc(all.List, func(a, b connection) int { return cmp.Compare(a.order(q.sort), b.order(q.sort)) })
 	if end != "" {
-		all.List = slices.DeleteFunc(all.List, func(c connection) bool { return c.order() > end })
+		all.List = slices.DeleteFunc(all.List, func(c connection) bool { return c.order(q.sort) > end })
 	}
-	if len(all.List) > limit {
-		all.List, all.More = all.List[:limit], true
+	if len(all.List) > q.limit {
+		all.List, all.More = all.List[:q.limit], true
 	}
 	return all
 }

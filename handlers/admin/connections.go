@@ -2,8 +2,6 @@ package admin
 
 import (
 	"cmp"
-	"fmt"
-	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -26,8 +24,9 @@ type connection struct {
 	Since    time.Time `json:"since"`
 	Channels string    `json:"channels"`
 	LagMS    int64     `json:"lag_ms"`
-	Bytes    int64     `json:"bytes"`          // written to it so far
-	Node     string    `json:"node,omitempty"` // in a cluster
+	Bytes    int64     `json:"bytes"`            // written to it so far
+	Node     string    `json:"node,omitempty"`   // in a cluster
+	Oldest   uint64    `json:"oldest,omitempty"` // between gateways only: the oldest event that it has yet to accept
 }
 
 // maxChannels bounds the text of a connection's channels: a grant can have a thousand patterns.
@@ -37,6 +36,7 @@ const maxChannels = 400
 type openConnection struct {
 	broker.Holder
 	channels string
+	oldest   uint64
 	behind   time.Duration
 }
 
@@ -45,10 +45,11 @@ type connections struct {
 	Total    int          `json:"total"`
 	Matching int          `json:"matching"`
 	More     bool         `json:"more"`
+	Sort     ordering     `json:"sort,omitempty"` // an older gateway does not know it, and leaves it out
 	List     []connection `json:"list"`
 }
 
-// listConnections lists the newest first, of all gateways or of the one that the request names.
+// listConnections lists the newest or the slowest first, of all gateways or of the one that the request names.
 func (h *Handler) listConnections(c echo.Context) error {
 	q, err := pageOf(c, maxListed)
 	if err != nil {
@@ -60,6 +61,9 @@ func (h *Handler) listConnections(c echo.Context) error {
 	if err := q.grouped(c); err != nil {
 		return err
 	}
+	if err := q.sorted(c); err != nil {
+		return err
+	}
 	if q.group != "" && q.inside == "" {
 		return h.listGroups(c, q)
 	}
@@ -67,16 +71,20 @@ func (h *Handler) listConnections(c echo.Context) error {
 	switch {
 	case h.o.Cluster == nil:
 		all = h.connections(q)
-	case q.node == "":
-		all = h.everywhere(c, q)
 	default:
-		if all, err = h.connectionsAt(c.Request().Context(), q); err != nil {
+		var missing []string
+		if all, missing, err = h.inCluster(c.Request().Context(), q); err != nil {
 			return err
 		}
+		setMissing(c, missing)
+		q.sort = all.Sort
 	}
 	next := ""
 	if all.More {
-		next = all.List[len(all.List)-1].order()
+		next = all.List[len(all.List)-1].order(q.sort)
+	}
+	for i := range all.List {
+		all.List[i].Oldest = 0
 	}
 	setPage(c, q, all.Total, all.Matching, next)
 	return c.JSON(http.StatusOK, all.List)
@@ -92,14 +100,18 @@ func (h *Handler) connections(q query) connections {
 	all = q.matching(q.ofGroup(all))
 	slices.SortFunc(all, func(a, b openConnection) int {
 		first, second := a.Client(), b.Client()
-		return cmp.Or(cmp.Compare(second.Started.UnixNano(), first.Started.UnixNano()), cmp.Compare(first.RequestID, second.RequestID))
+		newest := cmp.Or(cmp.Compare(second.Started.UnixNano(), first.Started.UnixNano()), cmp.Compare(first.RequestID, second.RequestID))
+		if q.sort == slowestFirst {
+			return cmp.Or(cmp.Compare(waiting(a.oldest), waiting(b.oldest)), newest)
+		}
+		return newest
 	})
-	found := connections{Total: total, Matching: len(all)}
-	all, found.More = page(q, all, orderOfConnection)
+	found := connections{Total: total, Matching: len(all), Sort: q.sort}
+	all, found.More = page(q, all, q.sort.ofOpen)
 	found.List = make([]connection, 0, len(all))
 	for _, s := range all {
 		who := s.Client()
-		one := connection{who.RequestID, who.Name, who.Kind, who.From, who.Started.UTC(), shortChannels(s.channels), s.behind.Milliseconds(), who.Bytes, h.node()}
+		one := connection{who.RequestID, who.Name, who.Kind, who.From, who.Started.UTC(), shortChannels(s.channels), s.behind.Milliseconds(), who.Bytes, h.node(), s.oldest}
 		found.List = append(found.List, one)
 	}
 	return found
@@ -141,18 +153,6 @@ func (q *query) matching(all []openConnection) []openConnection {
 		who := s.Client()
 		return !found && !q.in(who.RequestID, who.Name, who.Kind, who.From)
 	})
-}
-
-// orderOfConnection sorts the newest first.
-func orderOfConnection(s *openConnection) string {
-	who := s.Client()
-	return orderOf(who.Started, who.RequestID)
-}
-
-func (c *connection) order() string { return orderOf(c.Since, c.ID) }
-
-func orderOf(started time.Time, id string) string {
-	return fmt.Sprintf("%020d%s", uint64(math.MaxInt64-started.UnixNano()), id)
 }
 
 // withoutRooms leaves the ids of rooms out: each is the secret that opens its room.

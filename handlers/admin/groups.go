@@ -120,7 +120,7 @@ func (h *Handler) openConnections() []openConnection {
 	all := make([]openConnection, 0, h.o.Broker.Count())
 	h.o.Broker.Each(func(b broker.Held) bool {
 		if b.Holder != nil {
-			all = append(all, openConnection{b.Holder, b.Channels, b.Behind})
+			all = append(all, openConnection{b.Holder, b.Channels, b.Oldest, b.Behind})
 		}
 		return true
 	})

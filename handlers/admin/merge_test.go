@@ -17,6 +17,7 @@ import (
 func TestMergeConnections(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
+		by := rapid.SampledFrom([]ordering{newestFirst, slowestFirst}).Draw(t, "sort")
 		nodes := make([][]connection, rapid.IntRange(0, 4).Draw(t, "nodes"))
 		var want []string
 		for i := range rapid.IntRange(0, 30).Draw(t, "connections") {
@@ -24,13 +25,13 @@ func TestMergeConnections(t *testing.T) {
 				break
 			}
 			at := rapid.IntRange(0, len(nodes)-1).Draw(t, "node")
-			c := connection{ID: fmt.Sprint(i), Since: time.Unix(int64(rapid.IntRange(0, 9).Draw(t, "since")), 0)}
+			c := connection{ID: fmt.Sprint(i), Since: time.Unix(int64(rapid.IntRange(0, 9).Draw(t, "since")), 0), Oldest: uint64(rapid.IntRange(0, 3).Draw(t, "oldest"))}
 			nodes[at] = append(nodes[at], c)
-			want = append(want, c.order())
+			want = append(want, c.order(by))
 		}
 		slices.Sort(want)
 		for _, n := range nodes {
-			slices.SortFunc(n, func(a, b connection) int { return strings.Compare(a.order(), b.order()) })
+			slices.SortFunc(n, func(a, b connection) int { return strings.Compare(a.order(by), b.order(by)) })
 		}
 		limit := rapid.IntRange(1, 10).Draw(t, "limit")
 		var got []string
@@ -38,18 +39,18 @@ func TestMergeConnections(t *testing.T) {
 			var pages []connections
 			for _, n := range nodes {
 				p := connections{Total: len(n), Matching: len(n)}
-				p.List, p.More = page(query{after: after, limit: limit}, n, (*connection).order)
+				p.List, p.More = page(query{after: after, limit: limit}, n, func(c *connection) string { return c.order(by) })
 				if len(p.List) > 1 && rapid.Bool().Draw(t, "short") {
 					p.List, p.More = p.List[:len(p.List)/2], true
 				}
 				pages = append(pages, p)
 			}
-			all := merge(pages, limit)
+			all := merge(pages, query{limit: limit, sort: by})
 			if all.Total != len(want) || all.Matching != len(want) || len(all.List) > limit || all.More && len(all.List) == 0 {
 				t.Fatalf("%+v of %d", all, len(want))
 			}
 			for i := range all.List {
-				after = all.List[i].order()
+				after = all.List[i].order(by)
 				got = append(got, after)
 			}
 			more = all.More

@@ -36,15 +36,6 @@ func (h *Handler) figuresOf(ctx context.Context, node string) (*stats, error) {
 	return askOne[stats](ctx, h.o.Cluster.Peers, node, askStats, nil)
 }
 
-// connectionsAt is a page of the connections of one gateway.
-func (h *Handler) connectionsAt(ctx context.Context, q query) (connections, error) {
-	one, err := askOne[connections](ctx, h.o.Cluster.Peers, q.node, askConnections, q.question())
-	if err != nil {
-		return connections{}, err
-	}
-	return merge([]connections{*one}, q.limit), nil // it bounds what came
-}
-
 // askOne asks one gateway by its name, which may be that of this one.
 func askOne[T any](ctx context.Context, p Peers, node, what string, body []byte) (*T, error) {
 	text, err := p.AskOne(ctx, node, what, body)

@@ -37,6 +37,7 @@ type query struct {
 	node   string   // of connections: only those of this gateway; "": all
 	group  grouping // of connections: what they are grouped by; "": nothing
 	inside string   // of connections: only those of the group with this id; "": all
+	sort   ordering // of connections: what comes first
 }
 
 // pageOf reads a query; usual is the default limit.
@@ -119,6 +120,9 @@ func setPage(c echo.Context, q query, total, matching int, next string) {
 	}
 	if q.inside != "" {
 		values.Set("in", q.inside)
+	}
+	if q.sort != newestFirst {
+		values.Set("sort", string(q.sort))
 	}
 	// Relative, since a proxy may have put the gateway below a path (RFC 8288).
 	h.Set("Link", `<?`+values.Encode()+`>; rel="next"`)

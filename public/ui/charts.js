@@ -76,7 +76,8 @@ export function ceiling(value, least, base = 10) {
 export class Chart {
   #window = null; // what was drawn last: {points, from, span, top}
 
-  // what: {title, value: point → number, show: number → text, least, base, note: point → text}
+  // what: {title, value: point → number, show: number → text, least, base, note: point → text, lead}. The note is a button where
+  // lead = {when: point → boolean, open} has something to open.
   constructor(what) {
     Object.assign(this, { least: 4, base: 10, note: () => "", ...what });
     this.line = svg("path", { class: "chart-line", "vector-effect": "non-scaling-stroke" });
@@ -86,6 +87,7 @@ export class Chart {
     this.svg = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img", "aria-label": `${this.title}: no figures yet` }, ...grid, this.area, this.line, this.cross);
     this.now = el("strong", { class: "figure", text: "–" });
     this.below = el("span", { class: "dim" });
+    this.link = el("button", { type: "button", class: "link", hidden: true, onclick: () => this.lead.open() });
     this.top = el("span", { class: "axis top" });
     this.middle = el("span", { class: "axis middle" });
     this.start = el("span");
@@ -94,7 +96,7 @@ export class Chart {
     plot.addEventListener("pointermove", e => this.#point(e));
     plot.addEventListener("pointerleave", () => this.#leave());
     this.element = el("section", { class: "card chart" },
-      el("h3", { text: this.title }), el("p", { class: "figures" }, this.now, this.below), plot,
+      el("h3", { text: this.title }), el("p", { class: "figures" }, this.now, this.below, this.link), plot,
       el("p", { class: "axis-x dim", "aria-hidden": "true" }, this.start, el("span", { text: "now" })));
   }
 
@@ -112,7 +114,7 @@ export class Chart {
     this.area.setAttribute("d", area);
     const value = this.value(last);
     setText(this.now, Number.isFinite(value) ? this.show(value) : "–");
-    setText(this.below, this.note(last) || (values.length ? `highest ${this.show(greatest)}` : ""));
+    this.#tell(this.note(last) || (values.length ? `highest ${this.show(greatest)}` : ""), this.lead?.when(last));
     setText(this.top, this.show(top));
     setText(this.middle, this.show(top / 2));
     setText(this.start, `${span / 60} min ago`);
@@ -125,9 +127,16 @@ export class Chart {
     this.#window = null;
     this.#leave();
     for (const path of [this.line, this.area]) path.setAttribute("d", "");
-    for (const text of [this.below, this.top, this.middle, this.start]) setText(text, "");
+    this.#tell("");
+    for (const text of [this.top, this.middle, this.start]) setText(text, "");
     setText(this.now, "–");
     this.svg.setAttribute("aria-label", `${this.title}: no figures yet`);
+  }
+
+  #tell(note, leads = false) {
+    this.link.hidden = !leads;
+    setText(this.link, leads ? note : "");
+    setText(this.below, leads ? "" : note);
   }
 
   #x = p => (p.at - this.#window.from) / this.#window.span / 1000 * width;

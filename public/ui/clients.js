@@ -9,9 +9,10 @@ import { onSession, session } from "./session.js";
 const every = 2000; // milliseconds, and more where there are many
 
 const groupings = [["", "Each"], ["key", "By key"], ["channel", "By channel"]];
+const orders = [["lag", "Slowest first"], ["", "Newest first"]];
 const grouped = 5000; // milliseconds between looks at groups, for which the gateway goes through all connections
 
-let pages, timer = 0, node = "", by = "", inside = null; // inside: the group whose clients show, null for none
+let pages, timer = 0, node = "", by = "", order = "lag", inside = null; // inside: the group whose clients show, null for none
 
 const path = id => `/admin/connections/${encodeURIComponent(id)}`;
 
@@ -62,10 +63,27 @@ function regroup(to, group = null) {
   for (const [name] of groupings) $(`group-${name || "each"}`).checked = name === by;
   setText($("groups-name"), by === "channel" ? "Channels" : "Key");
   $("group-back").hidden = !inside;
+  $("order").hidden = groups();
   setText($("group-back"), inside ? `All groups (this is ${inside.name || "–"})` : "");
   pages.all = groups() ? "groups" : inside ? "connected in all" : "connected";
   pages.forget();
   void load();
+}
+
+// reorder chooses which clients come first.
+function reorder(to) {
+  order = to;
+  for (const [name] of orders) $(`order-${name || "newest"}`).checked = name === order;
+  regroup(by, inside);
+}
+
+// showSlowest leads to the client that is the most behind, also where something else was chosen.
+export function showSlowest() {
+  $("clients-filter").value = "";
+  by = "";
+  inside = null;
+  reorder("lag");
+  $("clients-title").focus();
 }
 
 function enter(g) {
@@ -109,10 +127,11 @@ export const drawClients = () => void load();
 export function startClients() {
   pages = new Pages({
     path: "/admin/connections", search: $("clients-filter"), count: $("clients-count"), place: $("clients-pages"), draw,
-    none: "Nobody is connected.", all: "connected", also: () => ({ ...node && { node }, ...by && { group: by }, ...inside && { in: inside.group } }),
+    none: "Nobody is connected.", all: "connected", also: () => ({ ...node && { node }, ...by && { group: by }, ...inside && { in: inside.group }, ...order && !groups() && { sort: order } }),
   });
-  reconcile($("groupings"), groupings, ([name]) => name, ([name, text]) => el("label", {},
-    el("input", { type: "radio", name: "grouping", id: `group-${name || "each"}`, checked: !name, onchange: () => regroup(name) }), el("span", { text })));
+  const choice = (name, id, checked, onchange, text) => el("label", {}, el("input", { type: "radio", name, id, checked, onchange }), el("span", { text }));
+  reconcile($("groupings"), groupings, ([name]) => name, ([name, text]) => choice("grouping", `group-${name || "each"}`, name === by, () => regroup(name), text));
+  reconcile($("orders"), orders, ([name]) => name, ([name, text]) => choice("order", `order-${name || "newest"}`, name === order, () => reorder(name), text));
   act($("group-back"), "click", () => regroup(by));
   onSession(drawClients);
   document.addEventListener("visibilitychange", drawClients);

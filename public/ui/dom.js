@@ -72,6 +72,7 @@ export function message(e, text = "", bad = false) {
 // reconcile makes a parent's children those of the items, by key, without touching what stays.
 export function reconcile(parent, items, key, make, update) {
   const have = new Map([...parent.children].map(e => [e.dataset.key, e]));
+  const focused = parent.contains(document.activeElement) && document.activeElement; // what moves loses the focus
   let before = null;
   for (const item of items) {
     const k = String(key(item));
@@ -87,4 +88,5 @@ export function reconcile(parent, items, key, make, update) {
     before = e;
   }
   for (const e of have.values()) e.remove();
+  if (focused && focused !== document.activeElement && parent.contains(focused)) focused.focus({ preventScroll: true });
 }

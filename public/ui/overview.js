@@ -2,6 +2,7 @@
 import { $, el, reconcile, setText } from "./dom.js";
 import { call } from "./api.js";
 import { Chart, History } from "./charts.js";
+import { showSlowest } from "./clients.js";
 import { bytes, count, duration, milliseconds, rate } from "./format.js";
 import { session } from "./session.js";
 import { Follow } from "./stream.js";
@@ -13,7 +14,10 @@ const charts = [
   new Chart({ title: "Connections", value: p => p.connections, show: count, note: p => p.stats && kinds(p.stats.connections_by_kind) }),
   new Chart({ title: "Events a second", value: p => p.eventsRate, show: rate, note: p => p.stats && `${count(p.stats.events)} since the start` }),
   new Chart({ title: "Deliveries a second", value: p => p.deliveriesRate, show: rate, note: p => p.stats && `${count(p.stats.deliveries)} since the start` }),
-  new Chart({ title: "Lag of the slowest", value: p => p.lag, show: milliseconds, least: 10, note: p => p.stats && (p.stats.lagging ? `${count(p.stats.lagging)} behind` : "nobody is behind") }),
+  new Chart({
+    title: "Lag of the slowest", value: p => p.lag, show: milliseconds, least: 10, lead: { when: p => p.stats?.lagging > 0, open: showSlowest },
+    note: p => p.stats && (p.stats.lagging ? `${count(p.stats.lagging)} behind` : "nobody is behind"),
+  }),
   new Chart({ title: "Log", value: p => p.log, show: bytes, least: 1 << 20, base: 1024, note: p => p.stats && retention(p.stats.log) }),
   new Chart({ title: "Memory", value: p => p.rss, show: bytes, least: 64 << 20, base: 1024, note: p => p.stats && `resident; heap ${bytes(p.stats.memory.heap)}` }),
 ];
