@@ -6,8 +6,8 @@ const tenth = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
 export const count = n => whole.format(n);
-// counted is a number with what it counts, whose name takes an s where there are several.
-export const counted = (n, one) => `${count(n)} ${n === 1 ? one : `${one}s`}`;
+// counted is a number with what it counts.
+export const counted = (n, one, several = `${one}s`) => `${count(n)} ${n === 1 ? one : several}`;
 export const compact = n => n < 10_000 ? tenth.format(n) : short.format(n);
 export const rate = n => compact(n >= 10 ? Math.round(n) : n);
 

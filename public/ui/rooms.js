@@ -15,7 +15,7 @@ let list;
 function all() {
   list ??= listing({
     title: "Rooms", path: "/admin/rooms", term: "prefix", filter: "Id begins with", key: r => r.room,
-    none: "There is no room.", all: "in all",
+    none: "There is no room.", one: "room", all: "rooms",
     columns: [
       { title: "Room", wrap: true, cell: r => el("a", { class: "mono", href: hrefOf("rooms", r.room), text: r.room }) },
       { title: "Messages", number: true, cell: r => count(r.messages) },
