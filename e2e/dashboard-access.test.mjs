@@ -59,6 +59,18 @@ test("a user is made, signs in, is changed and removed", async t => {
   assert.equal(await login("correct horse"), 401);
   assert.equal(await login("a new password"), 200);
 
+  // A pattern that the gateway refuses is named as the form names its field.
+  await ann.getByRole("button", { name: "Change" }).click();
+  const documents = form.getByLabel("Documents");
+  const before = await documents.inputValue();
+  await documents.fill("customer");
+  await form.getByRole("button", { name: "Save" }).click();
+  await form.getByRole("alert").filter({ hasText: 'in Documents, "customer"' }).waitFor();
+  assert.equal(await documents.getAttribute("aria-invalid"), "true");
+  await documents.fill(before);
+  assert.equal(await documents.getAttribute("aria-invalid"), null);
+  await form.getByRole("button", { name: "Cancel" }).click();
+
   await ann.getByRole("button", { name: "Change" }).click();
   await form.getByLabel("May sign in").uncheck();
   await form.getByRole("button", { name: "Save" }).click();
@@ -90,7 +102,7 @@ test("an account gets databases and roles, is deactivated and deleted", async t 
   await form.getByText("This account has no database").waitFor();
   await form.getByLabel("Database").fill("nowhere");
   await form.getByRole("button", { name: "Grant" }).click();
-  await form.locator(".answer.bad").filter({ hasText: "nowhere" }).waitFor();
+  await form.locator(".answer.bad").filter({ hasText: "There is no database nowhere. Make it with PUT /db/nowhere, or choose one of the list." }).waitFor();
   await form.getByLabel("Database").fill("bank");
   await form.getByLabel("Role", { exact: true }).selectOption("member");
   await form.getByRole("button", { name: "Grant" }).click();
@@ -160,7 +172,9 @@ test("a token is narrowed, used by the lines that the page shows, and revoked", 
 
   await page.getByRole("button", { name: "Revoke it" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
-  await page.getByText("The token was revoked.").waitFor();
+  await page.locator("#token-made").getByText("Revoked.", { exact: true }).waitFor();
+  assert.equal(await page.getByLabel("The token", { exact: true }).count(), 0, "a revoked token does not stay on the page");
+  assert.equal(await page.locator("#token-made pre, #token-made button").count(), 0);
   assert.equal((await call("POST", "/realtime", { event: "goal" }, bearer(token))).status, 401);
   const { jti } = JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
   await goTo(page, "Revocations");

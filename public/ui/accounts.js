@@ -96,7 +96,15 @@ async function databases(account) {
   const known = el("datalist", { id: "database-names" });
   const db = el("input", { required: true, list: "database-names", maxlength: 256, autocomplete: "off", spellcheck: "false" });
   const role = choice("reader", "Role");
-  const grant = (name, as) => ask("POST", `/db/${encodeURIComponent(name)}/grant?${new URLSearchParams({ username: account.username, role: as })}`);
+  // The door refuses an unknown database as one of somebody else's: only its list says which it is.
+  const grant = async (name, as) => {
+    try {
+      await ask("POST", `/db/${encodeURIComponent(name)}/grant?${new URLSearchParams({ username: account.username, role: as })}`);
+    } catch (e) {
+      if (![403, 404].includes(e.status) || (await ask("GET", "/db")).includes(name)) throw e;
+      throw Error(`There is no database ${name}. Make it with PUT /db/${encodeURIComponent(name)}, or choose one of the list.`);
+    }
+  };
   const change = async (f, done) => {
     try {
       await f();

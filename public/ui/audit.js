@@ -2,7 +2,7 @@
 import { $, act, el, message, setText } from "./dom.js";
 import { allow } from "./allow.js";
 import { lines } from "./api.js";
-import { count, idTime, when } from "./format.js";
+import { count, counted, idTime, when } from "./format.js";
 import { session } from "./session.js";
 import { Follow } from "./stream.js";
 
@@ -25,9 +25,9 @@ function row({ id, action, entry }) {
     el("td", {}, when(idTime(id))),
     el("th", { scope: "row", class: "mono", text: action }),
     el("td", { class: refused ? "bad" : "", text: `${entry.outcome}${entry.count > 1 ? ` × ${count(entry.count)}` : ""}` }),
-    el("td", { class: entry.who ? "" : "none" }, el("bdi", { text: entry.who || "–" }), " ", entry.kind && entry.kind !== entry.who ? el("span", { class: "chip", text: entry.kind }) : ""),
-    el("td", {}, el("bdi", { class: "mono", text: entry.from || "–" }), " ", el("span", { class: "chip", title: "the door that the request used", text: entry.door })),
-    el("td", { class: target || help ? "wrap" : "none" }, el("bdi", { text: target || (help ? "" : "–") }), help ? el("p", { class: "dim", text: help }) : ""));
+    el("td", { "data-label": "Who", class: entry.who ? "" : "none" }, el("bdi", { text: entry.who || "–" }), " ", entry.kind && entry.kind !== entry.who ? el("span", { class: "chip", text: entry.kind }) : ""),
+    el("td", { "data-label": "From" }, el("bdi", { class: "mono", text: entry.from || "–" }), " ", el("span", { class: "chip", title: "the door that the request used", text: entry.door })),
+    el("td", { "data-label": target ? "To what" : null, class: target || help ? "wrap" : "none" }, el("bdi", { text: target || (help ? "" : "–") }), help ? el("p", { class: "dim", text: help }) : ""));
   return { id, element: tr, text: [action, entry.who, entry.kind, entry.from, entry.door, target, entry.outcome, entry.request_id].join(" ").toLowerCase() };
 }
 
@@ -91,8 +91,8 @@ function render() {
   const found = shown.filter(one => !one.element.hidden).length;
   $("audit-table").hidden = !found;
   const full = shown.length >= most;
-  const all = past ? `${count(past.length)} older` : `${count(rows.length)}${full ? ", the newest" : ""}`;
-  setText($("audit-count"), !shown.length ? "" : found === shown.length ? all : `${count(found)} of ${all} match`);
+  const all = past ? counted(past.length, "older entry", "older entries") : `${counted(rows.length, "entry", "entries")}${full ? ", more follow" : ""}`;
+  setText($("audit-count"), !shown.length ? "" : found === shown.length ? all : `${count(found)} of ${count(shown.length)} match${full ? ", more follow" : ""}`);
   setText($("audit-none"), found ? "" : shown.length ? "No entry among these matches the filter."
     : fault ? `The audit trail cannot be read: ${fault}` : past ? "There is no older entry." : reached ? "No action and no refusal yet." : "");
   $("audit-newest").hidden = !past;

@@ -26,8 +26,8 @@ function draw(list) {
 async function make() {
   message(parts.answer, "");
   try {
-    const { path } = await call("POST", "/admin/backup", { credential: session.admin });
-    message(parts.answer, `A backup was made: ${path}`);
+    await call("POST", "/admin/backup", { credential: session.admin });
+    message(parts.answer, "A backup was made.");
     await pages.load();
   } catch (e) {
     message(parts.answer, e.message, true);

@@ -82,6 +82,13 @@ export class Channels {
     return out;
   }
 
+  // fieldOf is the input that a pattern is entered in: the name of a row, or the text for other patterns.
+  fieldOf(side, pattern) {
+    const name = cell(pattern)?.name;
+    const typed = list(this.free[side].value).includes(pattern) ? null : [...this.rows.querySelectorAll("th input")].find(input => name && input.value.trim() === name);
+    return typed ?? this.free[side];
+  }
+
   // fault says what would be lost or mean another thing than it shows.
   fault() {
     for (const tr of this.rows.children) {

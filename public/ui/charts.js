@@ -1,11 +1,12 @@
 // A number over time as an SVG line, drawn from the points of an hour.
-import { el, setText, svg } from "./dom.js";
+import { el, reconcile, setText, svg } from "./dom.js";
 
 const kept = 60 * 60; // seconds
 const fine = 300; // seconds in which each point stays; of older ones, those of ten seconds become one
 const bucket = 10_000; // milliseconds
 const many = 900; // points after which the older ones are joined
 const width = 600, height = 100;
+const step = 6; // units of width that get one point: about twice the width of the line, so that two lines leave a space between them
 
 // History keeps points {at, …} in order; one without values marks a break.
 export class History {
@@ -73,11 +74,22 @@ export function ceiling(value, least, base = 10) {
   return size * steps.find(s => s * size >= top * (1 - 1e-9));
 }
 
+// highest leaves one point for each step, as high as the highest there: lines up and down between more of them would fill the plot.
+function highest(run) {
+  const kept = [];
+  for (const point of run) {
+    const before = kept.at(-1);
+    if (!before || Math.floor(before[0] / step) !== Math.floor(point[0] / step)) kept.push(point);
+    else kept[kept.length - 1] = [point[0], Math.min(point[1], before[1])];
+  }
+  return kept;
+}
+
 export class Chart {
   #window = null; // what was drawn last: {points, from, span, top}
 
-  // what: {title, value: point → number, show: number → text, least, base, note: point → text, lead}. The note is a button where
-  // lead = {when: point → boolean, open} has something to open.
+  // what: {title, value: point → number, show: number → text, least, base, note: point → text or words, lead}. The note is a button
+  // where lead = {when: point → boolean, open} has something to open.
   constructor(what) {
     Object.assign(this, { least: 4, base: 10, note: () => "", ...what });
     this.line = svg("path", { class: "chart-line", "vector-effect": "non-scaling-stroke" });
@@ -114,12 +126,21 @@ export class Chart {
     this.area.setAttribute("d", area);
     const value = this.value(last);
     setText(this.now, Number.isFinite(value) ? this.show(value) : "–");
-    this.#tell(this.note(last) || (values.length ? `highest ${this.show(greatest)}` : ""), this.lead?.when(last));
+    this.#say(this.note(last) || (values.length ? `highest ${this.show(greatest)}` : ""), this.lead?.when(last));
     setText(this.top, this.show(top));
     setText(this.middle, this.show(top / 2));
     setText(this.start, `${span / 60} min ago`);
     if (values.length)
-      this.svg.setAttribute("aria-label", `${this.title} over ${span / 60} minutes: now ${this.now.textContent}, lowest ${this.show(Math.min(...values))}, highest ${this.show(greatest)}`);
+      this.svg.setAttribute("aria-label", `${this.title} in ${span === 60 ? "the last minute" : `the last ${span / 60} minutes`}: now ${this.now.textContent}, lowest ${this.show(Math.min(...values))}, highest ${this.show(greatest)}`);
+  }
+
+  // say writes the note: a text, or a list of words {text, about}, each of which the pointer explains.
+  #say(note, leads = false) {
+    this.link.hidden = !leads;
+    setText(this.link, leads ? note : "");
+    if (typeof note === "string") return setText(this.below, leads ? "" : note);
+    if (!this.below.firstElementChild) setText(this.below, "");
+    reconcile(this.below, note, word => word.about, word => el("span", { title: word.about }), (e, word) => setText(e, word.text + (word === note.at(-1) ? "" : ", ")));
   }
 
   // clear shows that nothing is known.
@@ -127,16 +148,10 @@ export class Chart {
     this.#window = null;
     this.#leave();
     for (const path of [this.line, this.area]) path.setAttribute("d", "");
-    this.#tell("");
+    this.#say("");
     for (const text of [this.top, this.middle, this.start]) setText(text, "");
     setText(this.now, "–");
     this.svg.setAttribute("aria-label", `${this.title}: no figures yet`);
-  }
-
-  #tell(note, leads = false) {
-    this.link.hidden = !leads;
-    setText(this.link, leads ? note : "");
-    setText(this.below, leads ? "" : note);
   }
 
   #x = p => (p.at - this.#window.from) / this.#window.span / 1000 * width;
@@ -147,6 +162,7 @@ export class Chart {
     let line = "", area = "", run = [];
     const close = () => {
       if (!run.length) return;
+      run = highest(run);
       if (run.length === 1) run.push([run[0][0] + 1, run[0][1]]);
       const path = run.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L");
       line += `M${path}`;

@@ -18,7 +18,7 @@ let list;
 
 function all() {
   list ??= listing({
-    title: "Databases", path: "/admin/databases", term: "prefix", filter: "Name begins with", key: d => d.database, none: "There is no database.", all: "databases",
+    title: "Databases", path: "/admin/databases", term: "prefix", filter: "Name begins with", key: d => d.database, none: "There is no database.", one: "database", all: "databases",
     columns: [
       { title: "Database", wrap: true, cell: d => el("a", { href: hrefOf("databases", d.database), text: d.database }) },
       { title: "Events", number: true, cell: d => count(d.events) },
@@ -44,7 +44,7 @@ const remove = s => changer("Drop", {
 
 function streamsOf(name) {
   streams ??= listing({
-    title: "Streams", key: s => s.stream, none: "There is no stream.", all: "streams",
+    title: "Streams", key: s => s.stream, none: "There is no stream.", one: "stream", all: "streams",
     also: () => namespace.value === "*" ? {} : { ns: namespace.value.slice(1) },
     columns: [
       { title: "Stream", wrap: true, cell: s => el("a", { href: hrefOf("databases", shown, s.stream) }, el("bdi", { text: s.name })) },

@@ -16,7 +16,7 @@ let list;
 
 function collections() {
   list ??= listing({
-    title: "Collections", path: "/admin/collections", filter: "Filter", key: c => c.collection, none: "No collection has a document.", all: "in all",
+    title: "Collections", path: "/admin/collections", filter: "Filter", key: c => c.collection, none: "No collection has a document.", one: "collection", all: "collections",
     columns: [
       { title: "Collection", wrap: true, cell: c => el("a", { href: hrefOf("documents", c.collection), text: c.collection }) },
       { title: "Documents", number: true, cell: c => count(c.documents) },

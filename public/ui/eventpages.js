@@ -1,6 +1,6 @@
 // Events of one stream, newest first: a page from the end, and older ones on demand.
 import { act, el, message, setText } from "./dom.js";
-import { count } from "./format.js";
+import { counted } from "./format.js";
 
 const limit = 100;
 const most = 10_000; // that the gateway counts back
@@ -24,7 +24,7 @@ export function eventPages({ title, read, row, tools = [] }) {
       oldest = fresh.at(-1)?.id ?? oldest;
       older.hidden = fresh.length < limit || back >= most;
       list.hidden = !shown;
-      setText(summary, !shown ? "No event." : `${count(shown)} shown${older.hidden ? "" : ", more before"}`);
+      setText(summary, !shown ? "No event." : `${counted(shown, "event")}${older.hidden ? "" : ", more follow"}`);
       message(fault, "");
     } catch (e) {
       message(fault, `Events cannot be read: ${e.message}`, true);

@@ -6,6 +6,8 @@ const tenth = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
 export const count = n => whole.format(n);
+// counted is a number with what it counts.
+export const counted = (n, one, several = `${one}s`) => `${count(n)} ${n === 1 ? one : several}`;
 export const compact = n => n < 10_000 ? tenth.format(n) : short.format(n);
 export const rate = n => compact(n >= 10 ? Math.round(n) : n);
 
@@ -26,6 +28,12 @@ export function duration(seconds) {
   return "0 s";
 }
 
+// raised rounds up to whole days, hours, minutes or seconds.
+function raised(seconds) {
+  const [, size] = spans.find(([, size]) => seconds > size) ?? spans.at(-1);
+  return Math.ceil(seconds / size) * size;
+}
+
 // age counts by the second within the first hour.
 const age = seconds => seconds < 60 || seconds >= 3600 ? duration(seconds) : `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
 
@@ -38,9 +46,10 @@ export function setSkew(server) {
   if (Number.isFinite(d)) skew = Math.abs(d) > 2000 ? d : 0;
 }
 
-function relative(date) {
+// What ends in 9 min 59 s ends in 10 min: up rounds to the next unit.
+function relative(date, up = false) {
   const seconds = (Date.now() + skew - date) / 1000;
-  if (seconds <= -1) return `in ${duration(-seconds)}`;
+  if (seconds <= -1) return `in ${duration(up ? raised(-seconds) : -seconds)}`;
   return seconds < 1 ? "now" : `${age(seconds)} ago`;
 }
 
@@ -49,8 +58,8 @@ function relative(date) {
 export const idTime = id => new Date(Number(id) / 1000);
 
 // when is a time that keeps telling how long ago it is, and in full where the pointer rests on it.
-export function when(date) {
-  const e = el("time", { text: relative(date) });
+export function when(date, { up = false } = {}) {
+  const e = el("time", { text: relative(date, up), "data-up": up });
   setWhen(e, date);
   return e;
 }
@@ -64,11 +73,11 @@ export function setWhen(e, date) {
     e.setAttribute("datetime", iso);
     e.title = `${full.format(date)}\n${iso}`;
   }
-  setText(e, relative(date));
+  setText(e, relative(date, "up" in e.dataset));
 }
 
 setInterval(() => {
   if (document.hidden) return;
   for (const e of document.querySelectorAll("time[datetime]"))
-    if (e.checkVisibility?.() ?? true) setText(e, relative(new Date(e.dateTime)));
+    if (e.checkVisibility?.() ?? true) setText(e, relative(new Date(e.dateTime), "up" in e.dataset));
 }, 1000);

@@ -30,6 +30,24 @@ export function watchGrant(form, what, entered) {
   return place;
 }
 
+const titles = { sub: "Subscribe", pub: "Publish", rest: "Documents" };
+
+// blame marks the fields that an error of the gateway is about, and gives its text with their names in the form. fieldOf gives
+// the input of a part of the grant that has a pattern.
+export function blame({ status, message: text }, fieldOf) {
+  if (status !== 400) return text;
+  return text.replace(/\b(?:it has )?in (sub|pub|rest): pattern "([^"]*)"/g, (_, part, pattern) => {
+    mark(fieldOf(part, pattern));
+    return `in ${titles[part]}, "${pattern}"`;
+  });
+}
+
+// mark shows that an input is wrong, until it is changed.
+export function mark(input) {
+  input.setAttribute("aria-invalid", "true");
+  input.addEventListener("input", () => input.removeAttribute("aria-invalid"), { once: true });
+}
+
 // texts are the entries of a field that takes several.
 export const texts = text => text.split(/[,\s]+/).filter(Boolean);
 

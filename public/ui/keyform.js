@@ -4,7 +4,7 @@ import { call, once } from "./api.js";
 import { Channels } from "./channels.js";
 import { copier, publishLine, sample, snippet, watchLine } from "./curl.js";
 import { closed, open } from "./dialog.js";
-import { field, texts, watchGrant } from "./grants.js";
+import { blame, field, mark, texts, watchGrant } from "./grants.js";
 import { versioned } from "./change.js";
 import { add, session } from "./session.js";
 
@@ -70,7 +70,8 @@ export function edit(key, done) {
       dialog.close();
       done(saved);
     } catch (error) {
-      message(answer, explain(error, key), true);
+      if (error.status === 400 && /\ban origin, number/.test(error.message)) mark(origins);
+      message(answer, explain(error, key, (part, pattern) => part === "rest" ? rest : channels.fieldOf(part, pattern)), true);
     }
   });
   const dialog = open(key ? `Change ${key.name}` : "New API key", form);
@@ -78,10 +79,10 @@ export function edit(key, done) {
 }
 
 // explain describes an error, and what to do.
-function explain(error, key) {
+function explain(error, key, fieldOf) {
   if (doubled.has(error.code)) return "An earlier attempt made this key, but its answer was lost. Close this form. Then revoke the key in the list, and make another.";
   if (error.status === 404 && key) return "This key no longer exists: somebody has revoked it.";
-  return `${error.message}${error.status ? "" : " The page does not know whether the change was made. It is safe to send the form again."}`;
+  return `${blame(error, fieldOf)}${error.status ? "" : " The page does not know whether the change was made. It is safe to send the form again."}`;
 }
 
 // show shows a new key. It is the only time, so the dialog closes only by its button.

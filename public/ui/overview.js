@@ -41,12 +41,19 @@ function retention(log) {
   return `${share(log)} of ${bytes(log.retain_bytes)}, ${duration(age)} of ${duration(log.retain_seconds)}`;
 }
 
+// uses explains each kind of connection.
+const uses = {
+  stream: "streams of new events", history: "streams of stored events, such as this page's list", feed: "streams of a database",
+  "room stream": "streams of a room", "room socket": "WebSockets of a room", "directus socket": "WebSockets of Directus' clients",
+  "over TLS": "connections that the gateway itself encrypts", "over HTTP/2": "connections over HTTP/2, which the gateway itself encrypts",
+};
+
 // kinds lists the connections by what they are for, the most first, and how many of them are not in clear text.
 function kinds(byKind = {}) {
   const add = counts => Object.values(counts).reduce((sum, n) => sum + n, 0);
   const list = Object.entries(byKind).map(([kind, over]) => [kind.replace("_", " "), add(over)]).sort((a, b) => b[1] - a[1]);
   const others = [["TLS", "tls"], ["HTTP/2", "http2"]].map(([name, over]) => [`over ${name}`, add(Object.values(byKind).map(counts => counts[over] ?? 0))]);
-  return [...list, ...others].filter(([, n]) => n).map(([name, n]) => `${name} ${count(n)}`).join(", ");
+  return [...list, ...others].filter(([, n]) => n).map(([name, n]) => ({ text: `${name} ${count(n)}`, about: uses[name] ?? name }));
 }
 
 function share(log) {

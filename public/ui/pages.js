@@ -106,10 +106,18 @@ export class Pages {
   }
 
   #summary() {
-    if (this.total === null) return this.entries.length ? `${count(this.entries.length)} shown${this.#next ? ", more follow" : ""}` : this.search.value.trim() ? "None matches." : this.none;
-    if (!this.total) return this.none;
     const before = (this.#queries.length - 1) * limit;
+    if (this.total === null) return this.#uncounted(before + this.entries.length);
+    if (!this.total) return this.none;
     const part = before || this.#next ? `, ${count(before + 1)} to ${count(before + this.entries.length)} are shown` : "";
-    return (this.search.value.trim() && this.#matching !== null ? `${count(this.#matching)} of ${count(this.total)} match` : `${count(this.total)} ${this.total === 1 ? this.one ?? this.all : this.all}`) + part;
+    return (this.search.value.trim() && this.#matching !== null ? `${count(this.#matching)} of ${count(this.total)} match` : this.#named(this.total)) + part;
+  }
+
+  #named = n => `${count(n)} ${n === 1 ? this.one ?? this.all : this.all}`;
+
+  // uncounted is for a list whose entries the gateway does not count. known are those up to the end of this page.
+  #uncounted(known) {
+    if (!known) return this.search.value.trim() ? "None matches." : this.none;
+    return `${this.#named(known)}${this.search.value.trim() ? known === 1 ? " matches" : " match" : ""}${this.#next ? ", more follow" : ""}`;
   }
 }

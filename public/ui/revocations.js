@@ -24,7 +24,7 @@ function draw(list) {
 export async function revoke(body) {
   const all = body.subject !== undefined;
   const sure = await confirm(all ? `Revoke all tokens of ${body.subject}?` : "Revoke this token?",
-    `${all ? "All tokens that were issued to this subject so far stop working" : `The token ${body.jti} stops working`}, and their streams end within a second. This cannot be undone.`, "Revoke");
+    `${all ? "All tokens that were issued to this subject so far stop working, and their" : `The token ${body.jti} stops working, and its`} streams end within a second. This cannot be undone.`, "Revoke");
   if (sure) await call("POST", "/admin/revocations", { credential: session.admin, body: JSON.stringify(body) });
   return sure;
 }

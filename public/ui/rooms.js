@@ -2,7 +2,7 @@
 import { el, setText } from "./dom.js";
 import { call, raw } from "./api.js";
 import { changer } from "./changes.js";
-import { count, when } from "./format.js";
+import { count, counted, when } from "./format.js";
 import { member, parts, pretty } from "./json.js";
 import { listing } from "./listing.js";
 import { hrefOf, open } from "./place.js";
@@ -15,7 +15,7 @@ let list;
 function all() {
   list ??= listing({
     title: "Rooms", path: "/admin/rooms", term: "prefix", filter: "Id begins with", key: r => r.room,
-    none: "There is no room.", all: "in all",
+    none: "There is no room.", one: "room", all: "rooms",
     columns: [
       { title: "Room", wrap: true, cell: r => el("a", { class: "mono", href: hrefOf("rooms", r.room), text: r.room }) },
       { title: "Messages", number: true, cell: r => count(r.messages) },
@@ -47,7 +47,7 @@ function one(id) {
       rows.hidden = !rows.children.length;
       next = got.next;
       more.hidden = !next;
-      setText(about, `${count(got.messages)} messages so far, ${count(rows.children.length)} retained ones are shown, ${count(got.clients)} ${got.clients === 1 ? "client" : "clients"} here`);
+      setText(about, `${counted(got.messages, "message")} so far, ${count(rows.children.length)} of those retained shown, ${counted(got.clients, "client")} here`);
       setText(fault, "");
     } catch (e) {
       setText(fault, e.message);

@@ -15,7 +15,7 @@ let list;
 function names() {
   list ??= listing({
     title: "Streams of /realtime", path: "/admin/streams", term: "prefix", filter: "Name begins with", key: s => s.stream,
-    none: "No event has named a stream.", all: "streams",
+    none: "No event has named a stream.", one: "stream", all: "streams",
     columns: [
       { title: "Name", wrap: true, cell: s => el("a", { href: hrefOf("streams", s.stream) }, el("bdi", { text: s.stream })) },
       { title: "Events", number: true, cell: counted },

@@ -4,7 +4,7 @@ import { at, call, list } from "./api.js";
 import { Channels } from "./channels.js";
 import { copier, dots, publishLine, sample, snippet, watchLine } from "./curl.js";
 import { when } from "./format.js";
-import { field, texts, watchGrant } from "./grants.js";
+import { blame, field, texts, watchGrant } from "./grants.js";
 import { revoke } from "./revocations.js";
 import { section } from "./section.js";
 import { add, claimsOf, hint, onSession, session } from "./session.js";
@@ -25,12 +25,12 @@ export function tokenOf(of) {
 
 const granted = () => ({ ...channels.grant(), rest: texts(rest.value) });
 
-// pick takes a key: the table begins with what it may subscribe to, which is what most pages need.
+// pick takes a key: the form begins with what it may read, which is what most pages need, and with its documents.
 function pick(of) {
   channels = new Channels({ sub: of?.sub ?? [], pub: [] });
-  rest.value = "";
+  rest.value = (of?.rest ?? []).join(", ");
   grants.replaceChildren(channels.element);
-  may.textContent = of ? `What the key may do: subscribe to ${words(of.sub)}; publish to ${words(of.pub)}; documents: ${words(of.rest)}. Leave in what the token needs.`
+  may.textContent = of ? `What the key may do: subscribe to ${words(of.sub)}; publish to ${words(of.pub)}; documents: ${words(of.rest)}. Below are what it may subscribe to and its documents. Take out what the token does not need, and add what it may publish.`
     : "The token can grant what the key does, or less.";
   grants.dispatchEvent(new Event("change", { bubbles: true }));
 }
@@ -52,9 +52,11 @@ export async function loadTokens() {
       message(answer, `The keys cannot be read: ${e.message}`, true);
     }
   }
+  const inUse = session.key?.kind === "key" ? hint(session.key.value) : "";
+  const same = inUse && keys.length === 1; // the gateway does not say which entry the key in use is: a list of one leaves no other
   if (chosen && !keys.some(k => k.id === chosen.id)) keys.push(chosen); // there may be more than a thousand
-  const options = keys.map(k => el("option", { value: k.id, text: k.name || k.id }));
-  if (session.key?.kind === "key") options.unshift(el("option", { value: own, text: `the key in use, ${hint(session.key.value)}` }));
+  const options = keys.map(k => el("option", { value: k.id, text: `${k.name || k.id}${same ? ` (in use, ${inUse})` : ""}` }));
+  if (inUse && !same) options.unshift(el("option", { value: own, text: `the key in use, ${inUse}` }));
   key.replaceChildren(...options);
   if (options.some(o => o.value === before)) key.value = before;
   $("token-form").hidden = !options.length;
@@ -73,7 +75,7 @@ async function make() {
     maker = credential.value;
     show(got, granted());
   } catch (e) {
-    message(answer, e.message, true);
+    message(answer, blame(e, (part, pattern) => part === "rest" ? rest : channels.fieldOf(part, pattern)), true);
   }
 }
 
@@ -113,7 +115,7 @@ rt.on(${JSON.stringify(channel || "*")}, e => console.log(e.event, e.data));`]);
   made.replaceChildren(el("div", { class: "card" },
     el("h3", { id: "token-title", tabindex: "-1", text: "The token" }),
     el("div", { class: "copyrow" }, input, copier(() => token, { name: "Copy the token", class: "primary" })),
-    el("p", { class: "dim" }, "It ends ", when(new Date(expires)), ". The page does not keep it."),
+    el("p", { class: "dim" }, "It ends ", when(new Date(expires), { up: true }), ". The page does not keep it."),
     ...lines.map(([title, line], n) => {
       const s = snippet(title, `token-lines-${n}`);
       s.set(line, credential);
@@ -123,7 +125,7 @@ rt.on(${JSON.stringify(channel || "*")}, e => console.log(e.event, e.data));`]);
     said,
     el("div", { class: "actions" },
       el("button", { type: "button", text: "Use it in this page", onclick: e => use(token, e.target, said) }),
-      session.admin && jti ? el("button", { type: "button", class: "danger", text: "Revoke it", onclick: e => end(jti, e.target, said) }) : "")));
+      session.admin && jti ? el("button", { type: "button", class: "danger", text: "Revoke it", onclick: () => end(jti, said) }) : "")));
   $("token-title").focus({ preventScroll: true });
   made.scrollIntoView({ block: "start" });
 }
@@ -139,11 +141,12 @@ async function use(token, button, said) {
   }
 }
 
-async function end(jti, button, said) {
+async function end(jti, said) {
   try {
     if (!await revoke({ jti })) return;
-    message(said, "The token was revoked.");
-    button.disabled = true;
+    const title = el("h3", { tabindex: "-1", text: "The token" });
+    made.replaceChildren(el("div", { class: "card" }, title, el("p", { class: "answer", role: "status", text: "Revoked." })));
+    title.focus();
   } catch (e) {
     message(said, e.message, true);
   }

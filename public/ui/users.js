@@ -5,7 +5,7 @@ import { versioned } from "./change.js";
 import { Channels } from "./channels.js";
 import { closed, confirm, open } from "./dialog.js";
 import { when } from "./format.js";
-import { field, terms, texts, warning, watchGrant } from "./grants.js";
+import { blame, field, terms, texts, warning, watchGrant } from "./grants.js";
 import { Pages } from "./pages.js";
 import { section } from "./section.js";
 import { session } from "./session.js";
@@ -67,16 +67,16 @@ function edit(user) {
       await pages.load();
       focusOn(saved.email);
     } catch (e) {
-      message(answer, explain(e, user), true);
+      message(answer, explain(e, user, (part, pattern) => part === "rest" ? rest : channels.fieldOf(part, pattern)), true);
     }
   });
   const dialog = open(user ? `Change ${user.email}` : "New user", form);
   return closed(dialog);
 }
 
-function explain(e, user) {
+function explain(e, user, fieldOf) {
   if (e.status === 404 && user) return "This user no longer exists: somebody has removed it.";
-  return `${e.message}${e.status ? "" : " The page does not know whether the change was made. Look at the list first."}`;
+  return `${blame(e, fieldOf)}${e.status ? "" : " The page does not know whether the change was made. Look at the list first."}`;
 }
 
 // focusOn gives the focus to the button of a user, whose row is a new one after a change.
