@@ -205,6 +205,22 @@ test("charts have the time before the page was opened", async t => {
   await fits(page, "overview");
 });
 
+test("a number that jumps each second draws its highest values, not a solid block", async t => {
+  const page = await visit(t, null, { provoked: true });
+  await page.route("**/admin/stats/history", async route => {
+    const samples = Array.from({ length: 295 }, (_, i) => ({ age: 300 - i, seconds: 1, connections: 0, events: 0, deliveries: 0, lag_ms: 0, log_bytes: 0, rss: i % 2 * 2 ** 30 }));
+    await route.fulfill({ json: { time: new Date().toISOString(), samples } });
+  });
+  await signIn(page, admin);
+  const line = page.locator("section.chart").filter({ hasText: "Memory" }).locator("path.chart-line");
+  await page.locator("#span-300 + span").click();
+  const heights = async () => [...((await line.getAttribute("d")) ?? "").matchAll(/[ML][\d.-]+ ([\d.]+)/g)].map(m => Number(m[1]));
+  await poll("the samples", async () => (await heights()).length > 90);
+  const drawn = await heights();
+  assert.ok(drawn.length <= 103, `${drawn.length} points`);
+  assert.ok(drawn.slice(1, 90).every(y => y < 1), `the line leaves the top: ${drawn}`);
+});
+
 test("ages count by the second", async t => {
   const page = await visit(t, key);
   await publish({ event: "aged" });
