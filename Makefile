@@ -1,7 +1,7 @@
 # make test is what CI runs. It installs what it needs; what takes long has a target of its own.
 GO ?= go
-# go test takes two packages at a time on two cores: the longest begin first, so that none of them is left alone at the end.
-PKGS := ./cli ./store/eventlog/pebble ./handlers ./handlers/driftdb ./handlers/realtime ./store/streams ./...
+# The longest packages begin first, so that none of them is left alone at the end.
+PKGS := ./handlers ./cluster/clustertest ./cli ./handlers/realtime ./store/eventlog/journal ./store/streams ./store/eventlog/pebble ./...
 export CGO_ENABLED ?= 1
 
 .PHONY: help build test deps check unit e2e e2e-firefox e2e-cluster cross soak soak-connections models race-one crash chaos trouble trouble-memory trouble-stop tabs fuzz halfopen bench microbench generate nats-server cluster
@@ -24,6 +24,7 @@ deps: ## nginx, Chromium, Firefox, a C compiler for -race, and what the examples
 check: ## the source, without running it: gofmt, vet, staticcheck, tidy go.mod files, bench/ and openapi/ built and tested, no tracked file that .gitignore names
 	GO="$(GO)" ./scripts/check.sh
 
+# Three packages at a time: most tests wait, so two of them leave two cores idle.
 unit: ## all tests, with the race detector
 	$(GO) test -race -p 3 -timeout 20m $(PKGS)
 	$(GO) test -run TestResumeFarBack ./broker

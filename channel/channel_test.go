@@ -112,8 +112,9 @@ func init() {
 	// which.
 	for _, text := range texts {
 		for _, other := range append([]string{"", "~"}, texts...) {
-			universe = append(universe, Channel{Left: text + "~", Collection: other}, Channel{Space: "$db/x", Left: text + "~"})
+			universe = append(universe, Channel{Left: text + "~", Collection: other})
 		}
+		universe = append(universe, Channel{Space: "$db/x", Left: text + "~"}, Channel{Space: "$db/y", Left: text + "~"})
 		for _, left := range append([]string{"POST", "PUT", "DELETE", "~"}, texts...) {
 			universe = append(universe, Channel{Left: left, Collection: text + "~"})
 		}

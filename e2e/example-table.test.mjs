@@ -17,7 +17,12 @@ async function open() {
 
 async function edit(page, name, changes) {
   if (name) await page.getByRole("button", { name: `Edit ${name}` }).click();
-  for (const [label, text] of Object.entries(changes)) await page.getByLabel(label, { exact: true }).fill(text);
+  for (const [label, text] of Object.entries(changes)) {
+    const field = page.getByLabel(label, { exact: true });
+    await field.press("ControlOrMeta+a"); // in Firefox, fill adds to what a number field has
+    await field.press("Delete");
+    await field.pressSequentially(text);
+  }
 }
 const save = (page, name = "Save") => page.getByRole("button", { name, exact: true }).click();
 const rest = async (method, path, body) => {

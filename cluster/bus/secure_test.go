@@ -38,7 +38,7 @@ func refuses(t *testing.T, o bus.Options, cure string) {
 // talks expects that two nodes can connect, and that one hears the other.
 func talks(t *testing.T, o bus.Options) {
 	t.Helper()
-	o.Cluster, o.Node, o.Secret = "one", "a", secret
+	o.Cluster, o.Node, o.Secret = t.Name(), "a", secret // not the cluster of a test beside it, on the same server
 	a, b := connect(t, o), connect(t, o)
 	var came box
 	if err := b.Listen("news", came.put); err != nil {

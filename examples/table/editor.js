@@ -8,6 +8,7 @@ export class Editor {
   #documents;
   #id; // undefined: a new document
   #base; // the document as the reader has seen it
+  #conflicts = 0; // that were shown
 
   constructor(documents) {
     this.#documents = documents;
@@ -31,26 +32,25 @@ export class Editor {
     dialog.showModal();
   }
 
-  // changed compares a new state of the document with what was typed. It returns true if both changed the same field.
+  // changed compares a new state of the document with what was typed, and shows where both changed the same field.
   changed(id, doc) {
-    if (!dialog.open || id !== this.#id) return false;
+    if (!dialog.open || id !== this.#id) return;
     if (!doc) {
       this.#fail("Somebody deleted this meanwhile.");
-      return true;
+      this.#conflicts++;
+      return;
     }
-    let conflict = false;
     for (const f of fields) {
       if (doc[f] === this.#base[f]) continue;
       if (value(f) === this.#base[f]) form[f].value = doc[f]; // not touched here
       else if (value(f) !== doc[f]) {
-        conflict = true;
+        this.#conflicts++;
         note(f).hidden = false;
         note(f).textContent = `Somebody changed this to “${doc[f]}” meanwhile.`;
         document.getElementById("save").textContent = "Save mine";
       }
     }
     this.#base = doc;
-    return conflict;
   }
 
   async #save() {
@@ -59,8 +59,10 @@ export class Editor {
       await this.#documents.insert({ name: value("name"), price: value("price"), stock: 0 });
       return dialog.close();
     }
-    // The event of another change may still be on its way: look once more.
-    if (this.changed(id, await this.#documents.read(id))) return;
+    // The event of another change may still be on its way, or arrive now: look once more.
+    const before = this.#conflicts;
+    this.changed(id, await this.#documents.read(id));
+    if (this.#conflicts !== before) return;
     const changes = Object.fromEntries(fields.filter(f => value(f) !== this.#base[f]).map(f => [f, value(f)]));
     if (Object.keys(changes).length) await this.#documents.change(id, changes);
     dialog.close();
