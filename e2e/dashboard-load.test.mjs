@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { key, live, setUp, visit } from "./dashboard.mjs";
+import { admin, key, live, setUp, shot, visit } from "./dashboard.mjs";
 import { poll } from "./gateway.mjs";
 
 const gateway = setUp();
@@ -78,4 +78,32 @@ test("a thousand events a second are counted, and drawn as far as one can see", 
   assert.equal(await page.locator("#event-list details[open] .data").textContent(), opened);
   await page.getByRole("button", { name: /newer: show the newest/ }).click();
   assert.equal(await page.locator("#event-list details[open]").count(), 0);
+});
+
+test("the slowest client is the first of many, and the lag leads to it", async t => {
+  const over = new AbortController();
+  t.after(() => over.abort());
+  const connect = channels => fetch(gateway.url(`/realtime?channels=${channels}`), { headers: { "x-apikey": key }, signal: over.signal });
+  await connect("slow"); // it reads nothing
+  for (let n = 0; n < 120; n++) await connect(`hay-${n}`);
+  const event = JSON.stringify({ event: "slow", data: "x".repeat(60_000) });
+  for (let n = 0; n < 40; n++) await fetch(gateway.url("/realtime"), { method: "POST", body: Array(15).fill(event).join("\n"), headers: { "x-apikey": key, "content-type": "application/x-ndjson" } });
+  const page = await visit(t, admin, { provoked: true });
+  const first = page.locator("#clients-rows tr").first();
+  const slow = first.getByText("slow", { exact: true });
+  await slow.waitFor();
+  await page.getByRole("radio", { name: "Slowest first", checked: true }).waitFor();
+  await page.locator("#order-newest + span").click();
+  await first.getByText("hay-119", { exact: true }).waitFor();
+  await page.locator("#group-key + span").click();
+  await poll("no order of groups", async () => !await page.locator("#order").isVisible());
+  const lead = page.getByRole("button", { name: "1 behind" });
+  await lead.focus();
+  await page.keyboard.press("Enter");
+  await slow.waitFor();
+  assert.match(await first.locator(".hot").textContent(), /^\d.* s$/);
+  assert.equal(await page.evaluate(() => document.activeElement.id), "clients-title");
+  for (const [name, checked] of [["Each", true], ["By key", false], ["Slowest first", true], ["Newest first", false]])
+    assert.equal(await page.getByRole("radio", { name, exact: true }).isChecked(), checked, name);
+  await shot(page, "slowest");
 });
