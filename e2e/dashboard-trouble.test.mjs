@@ -88,7 +88,7 @@ test("a form that was opened before somebody else's change does not undo it", as
   assert.equal((await now()).code, "not_found");
 });
 
-// losing makes a function that says whether the answers to POST at a path get lost on the way to the page.
+// losing lets the answers to POST at a path get lost on the way to the page, while window.lost is true.
 async function losing(page, path) {
   await page.evaluate(path => {
     const { fetch } = window;

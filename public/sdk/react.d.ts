@@ -46,7 +46,7 @@ export interface ChannelView<T = any> {
 export function useChannel<T = any>(channels: string | readonly string[] | undefined, options?: ChannelOptions): ChannelView<T>;
 
 export interface StreamOptions extends HookOptions, Pick<Range, "from" | "after" | "to" | "until" | "types" | "channels"> {
-  /** begins with the newest entries, and keeps only so many. Without it, the stream is read from its beginning */
+  /** begins with the newest entries, and keeps only that number. Without it, the stream is read from its beginning */
   last?: number | undefined;
   /** how many entries to read until `more()` is called; without `last` 1,000 by default */
   limit?: number | undefined;
