@@ -181,8 +181,9 @@ addEventListener("hashchange", () => {
   if (takeAddress()) return;
   const before = shown;
   draw();
-  if (shown === before) return;
   // The browser takes the focus from a link to a part of the page, and scrolls there.
+  if (location.hash === `#${shown}`) scrollTo(0, 0);
+  if (shown === before) return;
   if (document.activeElement === document.body) $("main").focus({ preventScroll: true });
   scrollTo(0, 0);
 });
