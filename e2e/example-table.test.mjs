@@ -19,9 +19,11 @@ async function edit(page, name, changes) {
   if (name) await page.getByRole("button", { name: `Edit ${name}` }).click();
   for (const [label, text] of Object.entries(changes)) {
     const field = page.getByLabel(label, { exact: true });
-    await field.press("ControlOrMeta+a"); // in Firefox, fill adds to what a number field has
-    await field.press("Delete");
-    await field.pressSequentially(text);
+    await field.fill(text);
+    while (await field.inputValue() !== text) { // in Firefox, fill adds to what a number field has
+      await field.evaluate(e => e.select());
+      await field.pressSequentially(text);
+    }
   }
 }
 const save = (page, name = "Save") => page.getByRole("button", { name, exact: true }).click();
