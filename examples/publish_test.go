@@ -122,6 +122,21 @@ func (p *publisher) proxy(t *testing.T, turns ...func(w http.ResponseWriter, pas
 	}
 }
 
+// What is no JSON is no event: the program says what it takes, or what the gateway says.
+func TestPublishersWithoutAnEvent(t *testing.T) {
+	everyPublisher(t, func(t *testing.T, p *publisher) {
+		for _, event := range []string{"", "news"} {
+			out, errs, ok := p.run(t, p.URL, event)
+			if ok || out != "" || !strings.Contains(errs, "JSON") || strings.Count(errs, "\n") != 1 {
+				t.Errorf("%q: %q, %q", event, out, errs)
+			}
+		}
+		if got := p.stored(t); strings.Contains(got, "news") {
+			t.Error(got)
+		}
+	})
+}
+
 // A request whose answer is lost, and that is refused for a while then, ends with one event, and the id of that one.
 func TestPublishersRepeatOnce(t *testing.T) {
 	everyPublisher(t, func(t *testing.T, p *publisher) {

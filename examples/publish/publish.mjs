@@ -51,10 +51,10 @@ async function send(body, headers) {
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   try {
-    const answer = await publish(JSON.parse(process.argv[2]));
+    const answer = await publish(JSON.parse(process.argv[2] ?? ""));
     for (const id of answer.ids ?? [answer.id]) console.log(id);
   } catch (e) {
-    console.error(`not published: ${e.message}`);
+    console.error(e instanceof SyntaxError ? `give an event, or several, as JSON: '{"event":"news","data":"hello"}'` : `not published: ${e.message}`);
     process.exitCode = 1;
   }
 }

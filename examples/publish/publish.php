@@ -53,7 +53,13 @@ if (realpath($_SERVER['SCRIPT_FILENAME']) === __FILE__) {
     try {
         $answer = publish(json_decode($argv[1] ?? '', flags: JSON_THROW_ON_ERROR));
         echo implode("\n", $answer['ids'] ?? [$answer['id']]), "\n";
-    } catch (NotPublished | JsonException $e) {
+    } catch (JsonException) {
+        fwrite(STDERR, <<<'TEXT'
+        give an event, or several, as JSON: '{"event":"news","data":"hello"}'
+
+        TEXT);
+        exit(1);
+    } catch (NotPublished $e) {
         fwrite(STDERR, "not published: {$e->getMessage()}\n");
         exit(1);
     }

@@ -59,7 +59,11 @@ def send(body, headers):
 
 if __name__ == "__main__":
     try:
-        answer = publish(json.loads(sys.argv[1]))
-    except (NotPublished, ValueError) as e:
+        event = json.loads("".join(sys.argv[1:]))
+    except ValueError:
+        sys.exit("""give an event, or several, as JSON: '{"event":"news","data":"hello"}'""")
+    try:
+        answer = publish(event)
+    except NotPublished as e:
         sys.exit(f"not published: {e}")
     print(*answer.get("ids") or [answer["id"]], sep="\n")

@@ -54,7 +54,9 @@ if __FILE__ == $PROGRAM_NAME
   begin
     answer = publish(JSON.parse(ARGV[0].to_s))
     puts answer["ids"] || answer["id"]
-  rescue NotPublished, JSON::ParserError => e
+  rescue JSON::ParserError
+    abort %q[give an event, or several, as JSON: '{"event":"news","data":"hello"}']
+  rescue NotPublished => e
     abort "not published: #{e.message}"
   end
 end

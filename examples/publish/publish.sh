@@ -23,4 +23,10 @@ publish() {
   [ "$status" = 200 ]
 }
 
-[ "${BASH_SOURCE[0]}" != "$0" ] || publish "${1:-}"
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+  if [ $# -ne 1 ] || [ -z "$1" ]; then
+    echo "give an event, or several, as JSON: '{\"event\":\"news\",\"data\":\"hello\"}'" >&2
+    exit 1
+  fi
+  publish "$1"
+fi
