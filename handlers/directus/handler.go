@@ -153,7 +153,7 @@ func (h *Handler) authenticated(f func(*call) error) echo.HandlerFunc {
 		httperr.UseShape(c, shape)
 		who, err := h.identify(c)
 		if err == nil {
-			ctx := share.WithSender(c.Request().Context(), owner(who, c.RealIP()), sender(who, c.RealIP(), c.Response().Header().Get(echo.HeaderXRequestID)))
+			ctx := share.WithSender(c.Request().Context(), owner(who, c.RealIP()), traffic.SenderOf(c, doorName, who))
 			err = f(&call{c, &caller{h, ctx, who, pathparam.Get(c, paramCollection)}})
 		}
 		if err == nil {
@@ -169,15 +169,6 @@ func owner(who *auth.Identity, address string) string {
 		return peer.Owner("", address)
 	}
 	return peer.Owner(who.Scope, address)
-}
-
-// sender is who has sent a request or a message, for those who look at what it stores.
-func sender(who *auth.Identity, from, requestID string) share.Sender {
-	by := share.Sender{Door: doorName, From: from, RequestID: requestID}
-	if who != nil {
-		by.Name, by.Kind = who.Name, who.Kind
-	}
-	return by
 }
 
 // identify returns the identity of a request: nil if it has no credential, and no application decides without one.

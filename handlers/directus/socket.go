@@ -8,6 +8,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"sluice/handlers/httperr"
+	"sluice/handlers/traffic"
 	"sluice/store/share"
 )
 
@@ -56,7 +57,7 @@ func (c *conn) fail(kind string, err error, uid string) {
 }
 
 func (c *conn) caller(ctx context.Context, collection string) *caller {
-	return &caller{c.h, share.WithSender(ctx, owner(c.who, c.lease.From), sender(c.who, c.lease.From, c.lease.RequestID)), c.who, collection}
+	return &caller{c.h, share.WithSender(ctx, owner(c.who, c.lease.From), traffic.Sender(doorName, c.who, c.lease.From, c.lease.RequestID)), c.who, collection}
 }
 
 // reach refuses a client without a permission. On sockets, a collection that it may not read looks like an unknown one.

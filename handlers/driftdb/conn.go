@@ -103,7 +103,7 @@ func (c *conn) Release() {
 
 // charged returns a context whose work is charged to the client's address, since a room needs no credential.
 func (c *conn) charged(ctx context.Context) context.Context {
-	return share.WithSender(ctx, c.lease.Owner(), sender(c.lease.From, c.lease.RequestID))
+	return share.WithSender(ctx, c.lease.Owner(), traffic.Sender(doorName, anybody, c.lease.From, c.lease.RequestID))
 }
 
 // Woken does nothing: Serve looks at the only subscriber.

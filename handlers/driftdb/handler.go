@@ -140,12 +140,7 @@ var anybody = &auth.Identity{Name: "room", Kind: "room"}
 
 // charged returns the request's context, with its work charged to the address, since a room needs no credential.
 func charged(c echo.Context) context.Context {
-	return share.WithSender(c.Request().Context(), peer.Owner(anybody.Scope, c.RealIP()), sender(c.RealIP(), c.Response().Header().Get(echo.HeaderXRequestID)))
-}
-
-// sender is who has sent a push, for those who look at it.
-func sender(from, requestID string) share.Sender {
-	return share.Sender{Name: anybody.Name, Kind: anybody.Kind, Door: doorName, From: from, RequestID: requestID}
+	return share.WithSender(c.Request().Context(), peer.Owner(anybody.Scope, c.RealIP()), traffic.SenderOf(c, doorName, anybody))
 }
 
 // getRoom answers with the addresses of a room. DriftDB's client reads any JSON as a room, whatever the status. So errors are

@@ -152,9 +152,7 @@ func (h *Handler) authenticate(c echo.Context) (*principal, error) {
 	who, err := h.identify(c)
 	if err == nil {
 		r := c.Request()
-		c.SetRequest(r.WithContext(share.WithSender(r.Context(), peer.Owner(who.identity.Scope, c.RealIP()), share.Sender{
-			Name: who.identity.Name, Kind: who.identity.Kind, Door: doorName, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID),
-		})))
+		c.SetRequest(r.WithContext(share.WithSender(r.Context(), peer.Owner(who.identity.Scope, c.RealIP()), traffic.SenderOf(c, doorName, who.identity))))
 	}
 	return who, err
 }

@@ -146,7 +146,7 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, hash [sha25
 	if !running {
 		return 0, traffic.ErrDraining()
 	}
-	first, err := h.append(share.WithSender(c.Request().Context(), id.Scope, sender(c, id)), id, b, once)
+	first, err := h.append(share.WithSender(c.Request().Context(), id.Scope, traffic.SenderOf(c, doorName, id)), id, b, once)
 	if err != nil {
 		return 0, err
 	}
@@ -155,13 +155,6 @@ func (h *Handler) store(c echo.Context, id *auth.Identity, b *batch, hash [sha25
 		return 0, b.answer(c, first)
 	}
 	return len(b.events), b.answer(c, first)
-}
-
-// sender is who has sent a request, for those who look at what it stores.
-func sender(c echo.Context, id *auth.Identity) share.Sender {
-	return share.Sender{
-		Name: id.Name, Kind: id.Kind, Door: doorName, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID),
-	}
 }
 
 func (h *Handler) append(ctx context.Context, id *auth.Identity, b *batch, once *eventlog.Once) (first uint64, err error) {

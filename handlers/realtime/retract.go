@@ -88,7 +88,7 @@ func (h *Handler) retractEvent(c echo.Context, id *auth.Identity, query url.Valu
 	if !running {
 		return 0, traffic.ErrDraining()
 	}
-	first, err := h.o.Broker.Log().Retract(share.WithSender(r.Context(), id.Scope, sender(c, id)), which, mayRetract(id), once)
+	first, err := h.o.Broker.Log().Retract(share.WithSender(r.Context(), id.Scope, traffic.SenderOf(c, doorName, id)), which, mayRetract(id), once)
 	switch {
 	case errors.Is(err, eventlog.ErrGone):
 		if _, answer, _ := h.once(r, id, same); answer != nil { // the same request has just taken it out

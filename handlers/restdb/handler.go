@@ -127,15 +127,8 @@ func (h *Handler) serve(c echo.Context, method string, values url.Values, who *a
 	if err := one.allowed(); err != nil {
 		return err
 	}
-	c.SetRequest(r.WithContext(share.WithSender(r.Context(), peer.Owner(who.Scope, c.RealIP()), sender(c, who))))
+	c.SetRequest(r.WithContext(share.WithSender(r.Context(), peer.Owner(who.Scope, c.RealIP()), traffic.SenderOf(c, doorName, who))))
 	return f(one)
-}
-
-// sender is who has sent a request, for those who look at what it stores.
-func sender(c echo.Context, who *auth.Identity) share.Sender {
-	return share.Sender{
-		Name: who.Name, Kind: who.Kind, Door: doorName, From: c.RealIP(), RequestID: c.Response().Header().Get(echo.HeaderXRequestID),
-	}
 }
 
 // allowed refuses a sender without the permission for the method on the collection.

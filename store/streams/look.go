@@ -2,7 +2,6 @@ package streams
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"sluice/store/eventlog"
@@ -37,14 +36,7 @@ type SeenStream struct {
 // SeeStreams describes some streams of a namespace, or of all if namespace is nil, after a stream's name in the log. It
 // returns the name after which the next call goes on, or "" at the end.
 func (c *Catalog) SeeStreams(ctx context.Context, name string, namespace *string, after string, limit int) (list []SeenStream, next string, err error) {
-	d, err := c.find(name)
-	if err != nil {
-		return nil, "", err
-	}
-	if namespace != nil && !c.there(d, *namespace) {
-		return nil, "", fmt.Errorf("%w: %q", ErrNoNamespace, *namespace)
-	}
-	done, err := c.looks.Acquire(ctx)
+	_, done, err := c.lookInto(ctx, name, namespace)
 	if err != nil {
 		return nil, "", err
 	}

@@ -48,14 +48,7 @@ func (c *Catalog) Streams(ctx context.Context, name string, namespace *string, f
 
 // streams returns one page of Streams, and the name to go on from, or "" at the end.
 func (c *Catalog) streams(ctx context.Context, name string, namespace *string, after string) (page []*Stream, next string, err error) {
-	d, err := c.find(name)
-	if err != nil {
-		return nil, "", err
-	}
-	if namespace != nil && !c.there(d, *namespace) {
-		return nil, "", fmt.Errorf("%w: %q", ErrNoNamespace, *namespace)
-	}
-	done, err := c.looks.Acquire(ctx)
+	d, done, err := c.lookInto(ctx, name, namespace)
 	if err != nil {
 		return nil, "", err
 	}
@@ -82,6 +75,19 @@ func (c *Catalog) streams(ctx context.Context, name string, namespace *string, a
 		next = some[len(some)-1].Stream
 	}
 	return page, next, nil
+}
+
+// lookInto finds a database and one of its namespaces, all if namespace is nil, and waits for its turn to read. Call done after
+// the read.
+func (c *Catalog) lookInto(ctx context.Context, name string, namespace *string) (d *Database, done func(), err error) {
+	if d, err = c.find(name); err != nil {
+		return nil, nil, err
+	}
+	if namespace != nil && !c.there(d, *namespace) {
+		return nil, nil, fmt.Errorf("%w: %q", ErrNoNamespace, *namespace)
+	}
+	done, err = c.looks.Acquire(ctx)
+	return d, done, err
 }
 
 // within reports whether a stream belongs to a namespace. The caller has already matched the prefix of the name; the
